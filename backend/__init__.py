@@ -1,0 +1,1 @@
+"""Backline: the backend of an independent audio platform, and the crew behind it."""

@@ -1,0 +1,5 @@
+"""The models, one file per domain. Importing this package makes every table known."""
+
+from backend.db.models import media, runs
+
+__all__ = ["media", "runs"]

@@ -1,0 +1,93 @@
+"""The media tables: tracks, their versions, and what was made of them."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.db.base import Base, now
+from backend.db.ids import new_id
+
+
+class VersionStatus(StrEnum):
+    """Where a version stands. `ready` stays `ready` while it is made again."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Track(Base):
+    """What an artist uploaded, under one title."""
+
+    __tablename__ = "tracks"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    title: Mapped[str] = mapped_column(String(500))
+    artist: Mapped[str | None] = mapped_column(String(500))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class TrackVersion(Base):
+    """One upload of a track, with what was measured on it."""
+
+    __tablename__ = "track_versions"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    track_id: Mapped[str] = mapped_column(ForeignKey("tracks.id", ondelete="CASCADE"), index=True)
+    original_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"))
+    status: Mapped[str] = mapped_column(String(20), default=VersionStatus.PENDING)
+    error: Mapped[str | None] = mapped_column(Text)
+    codec: Mapped[str | None] = mapped_column(String(50))
+    duration_s: Mapped[float | None]
+    sample_rate: Mapped[int | None]
+    channels: Mapped[int | None]
+    loudness_lufs: Mapped[float | None]  # integrated, EBU R128; null when gated
+    loudness_range: Mapped[float | None]  # LU
+    true_peak: Mapped[float | None]  # dBTP; null for digital silence
+    loudness_note: Mapped[str | None] = mapped_column(String(200))  # why a loudness figure is null
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Asset(Base):
+    """One object in storage."""
+
+    __tablename__ = "assets"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    bucket: Mapped[str] = mapped_column(String(20))  # private | public
+    key: Mapped[str] = mapped_column(String(500))
+    mime: Mapped[str] = mapped_column(String(100))
+    size_bytes: Mapped[int]
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    filename: Mapped[str | None] = mapped_column(String(500))  # as the uploader named it; never a path
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (UniqueConstraint("bucket", "key"),)
+
+
+class Transcode(Base):
+    """A version in one streaming format."""
+
+    __tablename__ = "transcodes"
+
+    track_version_id: Mapped[str] = mapped_column(ForeignKey("track_versions.id", ondelete="CASCADE"), primary_key=True)
+    format: Mapped[str] = mapped_column(String(20), primary_key=True)
+    status: Mapped[str] = mapped_column(String(20), default=VersionStatus.PROCESSING)
+    playlist_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"))
+    segment_prefix_key: Mapped[str] = mapped_column(String(200))
+    error: Mapped[str | None] = mapped_column(Text)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class Waveform(Base):
+    """The waveform of a version, as data and as a picture."""
+
+    __tablename__ = "waveforms"
+
+    track_version_id: Mapped[str] = mapped_column(ForeignKey("track_versions.id", ondelete="CASCADE"), primary_key=True)
+    json_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"))
+    png_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"))
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)

@@ -1,0 +1,174 @@
+"""The database and the unit of work: the only place that commits."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+
+from backend.errors import Unavailable
+from backend.settings.database import DatabaseSettings
+
+logger = logging.getLogger(__name__)
+
+AfterCommit = Callable[[], Awaitable[None]]
+
+
+class Unit:
+    """One transaction. What is written in it is there for all, or for none.
+
+    `session` maps rows to models, `connection` takes plain statements; both are the same transaction.
+    """
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.session = AsyncSession(bind=connection, expire_on_commit=False, autoflush=True)
+        self.owner = asyncio.current_task()
+        self.open = True
+        self._after_commit: list[AfterCommit] = []
+
+    def after_commit(self, call: AfterCommit) -> None:
+        """Run `call` once the transaction is committed. Never runs after a rollback."""
+        self._after_commit.append(call)
+
+    async def _settle(self) -> None:
+        for call in self._after_commit:
+            await call()
+
+
+_current: ContextVar[Unit | None] = ContextVar("current_unit", default=None)
+
+
+def current_unit() -> Unit | None:
+    """The unit this asyncio task is inside of, if any."""
+    unit = _current.get()
+    return unit if unit is not None and unit.open and unit.owner is asyncio.current_task() else None
+
+
+class Database:
+    """An engine with the pragmas and pools each dialect needs."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self.settings = settings
+        self.is_sqlite = settings.url.startswith("sqlite")
+        if self.is_sqlite:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self.engine: AsyncEngine = create_async_engine(
+            settings.url,
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=settings.database_pool_size,
+            max_overflow=0,
+            pool_timeout=settings.database_pool_timeout_s,
+            pool_pre_ping=not self.is_sqlite,
+        )
+        # SQLite has one writer at a time. Waiting here is fair; waiting in SQLite is a busy loop.
+        self._writer = asyncio.Lock()
+        if self.is_sqlite:
+            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[Unit]:
+        """A unit of work: commits at the end, rolls back on any error. Inside another one it joins that.
+
+        Raises Unavailable when no connection comes free in time.
+        """
+        if (outer := current_unit()) is not None:
+            yield outer
+            return
+        unit: Unit | None = None
+        async with self._connect(write=True) as connection:
+            unit = Unit(connection)
+            token = _current.set(unit)
+            try:
+                yield unit
+                await unit.session.flush()
+                await connection.commit()
+            finally:
+                unit.open = False
+                _current.reset(token)
+                await unit.session.close()
+        await unit._settle()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session for reading. Inside a unit it is the unit's, so that it sees what the unit wrote."""
+        if (unit := current_unit()) is not None:
+            yield unit.session
+            return
+        async with self._connect(write=False) as connection, AsyncSession(bind=connection) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _connect(self, write: bool) -> AsyncIterator[AsyncConnection]:
+        lock = self._writer if write and self.is_sqlite else _NoLock()
+        async with lock:
+            try:
+                connection = await self.engine.connect()
+            except PoolTimeout as error:
+                raise Unavailable("the database is busy: no connection came free in time") from error
+            try:
+                if self.is_sqlite and write:
+                    await connection.execution_options(backline_write=True)
+                yield connection
+            finally:
+                await connection.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+class _NoLock:
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+def _prepare_sqlite(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    raw.isolation_level = None  # type: ignore[attr-defined]  # BEGIN is ours: see _begin_sqlite
+    cursor = raw.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that starts by reading and then writes would fail when another one wrote in between.
+    write = connection.get_execution_options().get("backline_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+_database: Database | None = None
+
+
+@asynccontextmanager
+async def open_database(settings: DatabaseSettings) -> AsyncIterator[Database]:
+    """Make this the process's database until the block ends."""
+    global _database
+    previous, _database = _database, Database(settings)
+    mine = _database
+    try:
+        yield mine
+    finally:
+        _database = previous
+        await mine.close()
+
+
+def database() -> Database:
+    """The process's database. Raises RuntimeError when none is open."""
+    if _database is None:
+        raise RuntimeError("no database is open: use `async with open_database(...)`")
+    return _database
+
+
+def unit_of_work() -> AbstractAsyncContextManager[Unit]:
+    """Shorthand for `database().unit()`."""
+    return database().unit()
