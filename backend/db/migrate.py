@@ -1,5 +1,7 @@
 """Bring a database to the models, and say how far it is behind."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from backend.db import models  # noqa: F401  makes every table known
 from backend.db.base import Base
@@ -26,16 +29,37 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
-async def migrate(database: Database) -> None:
-    """Run every migration that has not run yet. Safe to call from several processes at once."""
+async def migrate(database: Database, to: str = "head") -> None:
+    """Run every migration that has not run yet, or undo those after the revision `to` (`base`: all).
 
-    def upgrade(connection: Connection) -> None:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
-        command.upgrade(_config(connection), "head")
+    Safe to call from several processes at once.
+    """
 
-    async with database.unit() as unit:
-        await unit.connection.run_sync(upgrade)
+    def move(connection: Connection) -> None:
+        # The lock is taken before Alembic looks at anything. On SQLite any statement takes it: see `_begin_sqlite`.
+        postgresql = connection.dialect.name == "postgresql"
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})" if postgresql else "SELECT 1")
+        (command.downgrade if to == "base" else command.upgrade)(_config(connection), to)
+
+    async with rebuilding(database) as connection:
+        await connection.run_sync(move)
+
+
+@asynccontextmanager
+async def rebuilding(database: Database) -> AsyncIterator[AsyncConnection]:
+    """A transaction that may rebuild tables.
+
+    SQLite changes a table by copying it and dropping the old one, which would delete the rows that refer to it.
+    """
+    try:
+        async with database.unit() as unit:
+            if database.is_sqlite:
+                raw = (await unit.connection.get_raw_connection()).driver_connection
+                await raw.execute("PRAGMA foreign_keys=OFF")  # has no effect once a transaction is open
+            yield unit.connection
+    finally:
+        if database.is_sqlite:
+            await database.engine.dispose()  # new connections keep foreign keys again
 
 
 async def revisions(database: Database) -> tuple[str | None, str | None]:

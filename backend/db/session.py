@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
 
 from sqlalchemy import event
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
@@ -32,6 +32,7 @@ class Unit:
         self.session = AsyncSession(bind=connection, expire_on_commit=False, autoflush=True)
         self.owner = asyncio.current_task()
         self.open = True
+        self.failure: BaseException | None = None
         self._after_commit: list[AfterCommit] = []
 
     def after_commit(self, call: AfterCommit) -> None:
@@ -68,6 +69,7 @@ class Database:
             pool_timeout=settings.database_pool_timeout_s,
             pool_pre_ping=not self.is_sqlite,
         )
+        event.listen(self.engine.sync_engine, "handle_error", _note_failure)
         # SQLite has one writer at a time. Waiting here is fair; waiting in SQLite is a busy loop.
         self._writer = asyncio.Lock()
         if self.is_sqlite:
@@ -78,7 +80,8 @@ class Database:
     async def unit(self) -> AsyncIterator[Unit]:
         """A unit of work: commits at the end, rolls back on any error. Inside another one it joins that.
 
-        Raises Unavailable when no connection comes free in time.
+        Raises Unavailable when no connection comes free in time, and RuntimeError when a statement failed outside a
+        savepoint and the error was caught: such a transaction cannot be committed.
         """
         if (outer := current_unit()) is not None:
             yield outer
@@ -90,6 +93,8 @@ class Database:
             try:
                 yield unit
                 await unit.session.flush()
+                if unit.failure is not None:
+                    raise RuntimeError("a statement failed outside a savepoint: nothing is written") from unit.failure
                 await connection.commit()
             finally:
                 unit.open = False
@@ -108,12 +113,13 @@ class Database:
 
     @asynccontextmanager
     async def _connect(self, write: bool) -> AsyncIterator[AsyncConnection]:
-        lock = self._writer if write and self.is_sqlite else _NoLock()
-        async with lock:
+        async with self._turn() if write and self.is_sqlite else nullcontext():
             try:
                 connection = await self.engine.connect()
             except PoolTimeout as error:
                 raise Unavailable("the database is busy: no connection came free in time") from error
+            except OSError as error:
+                raise Unavailable(f"the database cannot be reached: {error}") from error
             try:
                 if self.is_sqlite and write:
                     await connection.execution_options(backline_write=True)
@@ -121,21 +127,34 @@ class Database:
             finally:
                 await connection.close()
 
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self.settings.database_pool_timeout_s):
+                await self._writer.acquire()
+        except TimeoutError as error:
+            raise Unavailable("the database is busy: another unit of work did not end in time") from error
+        try:
+            yield
+        finally:
+            self._writer.release()
+
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
 
 
-class _NoLock:
-    async def __aenter__(self) -> None: ...
-
-    async def __aexit__(self, *_: object) -> None: ...
+def _note_failure(context: ExceptionContext) -> None:
+    # PostgreSQL answers the COMMIT of a failed transaction with a silent ROLLBACK, so the failure is remembered.
+    unit, connection = current_unit(), context.connection
+    if unit is not None and connection is not None and not connection.in_nested_transaction():
+        unit.failure = context.original_exception
 
 
 def _prepare_sqlite(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     raw.isolation_level = None  # type: ignore[attr-defined]  # BEGIN is ours: see _begin_sqlite
     cursor = raw.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -1,10 +1,12 @@
 """Every setting, in one section per room. Read once, from the environment and from `.env`."""
 
+import re
 from functools import cache
-from typing import TypeVar
+from typing import TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings
+from pydantic_settings.exceptions import SettingsError
 
 from backend.errors import Misconfigured
 from backend.settings.database import DatabaseSettings
@@ -33,26 +35,37 @@ class Settings:
     """
 
     def __init__(self) -> None:
-        self.database = _read(DatabaseSettings)
-        self.storage = _read(StorageSettings)
-        self.docket = _read(DocketSettings)
-        self.runner = _read(RunnerSettings)
-        self.dead_letters = _read(DeadLetterSettings)
-        self.media = _read(MediaSettings)
-        self.http = _read(HttpSettings)
+        problems: list[str] = []
+        self.database = _read(DatabaseSettings, problems)
+        self.storage = _read(StorageSettings, problems)
+        self.docket = _read(DocketSettings, problems)
+        self.runner = _read(RunnerSettings, problems)
+        self.dead_letters = _read(DeadLetterSettings, problems)
+        self.media = _read(MediaSettings, problems)
+        self.http = _read(HttpSettings, problems)
+        if problems:
+            raise Misconfigured(f"cannot read the settings: {'; '.join(problems)}")
 
 
-def _read(section: type[S]) -> S:
+def _read(section: type[S], problems: list[str]) -> S:
     try:
         return section()
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])).upper()}: {item['msg']} (got {item['input']!r})"
-            if "SECRET" not in str(item["loc"]).upper()
-            else f"{'.'.join(map(str, item['loc'])).upper()}: {item['msg']}"
-            for item in error.errors()
-        )
-        raise Misconfigured(f"cannot read the settings: {problems}") from None
+        for item in error.errors():
+            name, *inside = map(str, item["loc"])
+            got = "" if _is_secret(section, name) else f" (got {item['input']!r})"
+            where = ".".join([name.upper(), *inside])
+            problems.append(f"{where}: {item['msg'].removeprefix('Value error, ')}{got}")
+    except SettingsError as error:
+        # A value that should be JSON and is not. The field stands in the message only.
+        name = re.findall(r'field "(\w+)"', str(error))
+        problems.append(f"{(name or ['?'])[0].upper()}: is not valid JSON: {error.__cause__}")
+    return section.model_construct()
+
+
+def _is_secret(section: type[BaseSettings], name: str) -> bool:
+    annotation = section.model_fields[name].annotation
+    return SecretStr in (annotation, *get_args(annotation))
 
 
 @cache

@@ -6,4 +6,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Section(BaseSettings):
     """One room's settings. Field names are the environment variables, in lower case."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+    # An empty variable is an unset one: compose files and CI hand those on.
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )

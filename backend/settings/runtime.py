@@ -61,6 +61,12 @@ class RunnerSettings(Section):
     runner_loop_block_s: float = Field(
         1.0, gt=0, description="A blocked event loop is reported after this many seconds."
     )
+    runner_queue_concurrency: dict[str, int] = Field(
+        default_factory=dict, description='Most runs of a queue at a time in the whole cluster, as JSON: {"media": 4}.'
+    )
+    runner_queue_rate: dict[str, str] = Field(
+        default_factory=dict, description='Most starts of a queue in a window, as JSON: {"federation": "100/m"}.'
+    )
     runner_keep_days: int = Field(30, ge=1, description="Days a finished run stays in the ledger.")
     runner_log_lines: int = Field(1000, ge=0, description="Log lines kept for one attempt; the middle is cut.")
 

@@ -54,7 +54,8 @@ class Run(Base):
     task: Mapped[str] = mapped_column(String(200))
     queue: Mapped[str] = mapped_column(String(50))
     priority: Mapped[int] = mapped_column(default=0)
-    key: Mapped[str | None] = mapped_column(String(500))
+    key: Mapped[str | None] = mapped_column(String(500))  # what the run is about, for people
+    slot: Mapped[str | None] = mapped_column(String(500))  # the key while it keeps others out
     state: Mapped[str] = mapped_column(String(20), default=State.WAITING)
     args: Mapped[dict[str, Any]]
     due_at: Mapped[datetime | None]  # not before this
@@ -88,9 +89,9 @@ class Run(Base):
         Index("ix_runs_in_hand", "queue", "task", "state",
               postgresql_where=text("state IN ('queued', 'running')"),
               sqlite_where=text("state IN ('queued', 'running')")),
-        Index("uq_runs_active_key", "task", "key", unique=True,
-              postgresql_where=text(f"key IS NOT NULL AND {ACTIVE_SQL}"),
-              sqlite_where=text(f"key IS NOT NULL AND {ACTIVE_SQL}")),
+        Index("uq_runs_active_slot", "task", "slot", unique=True,
+              postgresql_where=text(f"slot IS NOT NULL AND {ACTIVE_SQL}"),
+              sqlite_where=text(f"slot IS NOT NULL AND {ACTIVE_SQL}")),
         Index("ix_runs_state_id", "state", "id"),
         Index("ix_runs_task_id", "task", "id"),
         Index("ix_runs_queue_id", "queue", "id"),

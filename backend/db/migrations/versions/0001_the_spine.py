@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("queue", sa.String(length=50), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("key", sa.String(length=500), nullable=True),
+        sa.Column("slot", sa.String(length=500), nullable=True),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("args", Json, nullable=False),
         sa.Column("due_at", Moment(), nullable=True),
@@ -129,11 +130,11 @@ def upgrade() -> None:
         batch_op.create_index("ix_runs_state_id", ["state", "id"], unique=False)
         batch_op.create_index("ix_runs_task_id", ["task", "id"], unique=False)
         batch_op.create_index(
-            "uq_runs_active_key",
-            ["task", "key"],
+            "uq_runs_active_slot",
+            ["task", "slot"],
             unique=True,
-            postgresql_where=sa.text("key IS NOT NULL AND state IN ('waiting', 'queued', 'scheduled', 'running')"),
-            sqlite_where=sa.text("key IS NOT NULL AND state IN ('waiting', 'queued', 'scheduled', 'running')"),
+            postgresql_where=sa.text("slot IS NOT NULL AND state IN ('waiting', 'queued', 'scheduled', 'running')"),
+            sqlite_where=sa.text("slot IS NOT NULL AND state IN ('waiting', 'queued', 'scheduled', 'running')"),
         )
 
     op.create_table(
@@ -248,9 +249,9 @@ def downgrade() -> None:
     op.drop_table("schedules")
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.drop_index(
-            "uq_runs_active_key",
-            postgresql_where=sa.text("key IS NOT NULL AND state IN ('waiting', 'queued', 'scheduled', 'running')"),
-            sqlite_where=sa.text("key IS NOT NULL AND state IN ('waiting', 'queued', 'scheduled', 'running')"),
+            "uq_runs_active_slot",
+            postgresql_where=sa.text("slot IS NOT NULL AND state IN ('waiting', 'queued', 'scheduled', 'running')"),
+            sqlite_where=sa.text("slot IS NOT NULL AND state IN ('waiting', 'queued', 'scheduled', 'running')"),
         )
         batch_op.drop_index("ix_runs_task_id")
         batch_op.drop_index("ix_runs_state_id")

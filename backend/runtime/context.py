@@ -1,0 +1,94 @@
+"""The run that the current code is part of: its identity and its progress."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, field
+
+PUBLISH_EVERY_S = 0.1
+RECORD_EVERY_S = 30.0
+RECORD_STEP = 10.0  # percent
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is. `eta_s` is what is left at the mean speed so far; `counts` says where results came from."""
+
+    current: float
+    total: float
+    percent: float
+    message: str | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    eta_s: float | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """For the ledger and for events."""
+        return asdict(self)
+
+
+Report = Callable[[Progress, bool], None]  # the progress, and whether the ledger should keep it
+
+
+def _nowhere(progress: Progress, record: bool) -> None:
+    """A run without a ledger reports to nobody."""
+
+
+class RunContext:
+    """What a task may know and say about the run it is in. Get it with `current_run()`."""
+
+    def __init__(self, run_id: str, task: str, attempt: int, report: Report = _nowhere) -> None:
+        self.id = run_id
+        self.task = task
+        self.attempt = attempt
+        self.latest: Progress | None = None
+        self._report = report
+        self._began = time.monotonic()
+        self._published = self._recorded = float("-inf")
+        self._recorded_percent = 0.0
+
+    async def progress(
+        self, current: float, total: float, message: str | None = None, counts: Mapping[str, int] | None = None
+    ) -> None:
+        """Say how far the run is. Cheap: call it as often as you like; what is too frequent is merged."""
+        now = time.monotonic()
+        fraction = min(max(current / total, 0.0), 1.0) if total > 0 else 0.0
+        spent = now - self._began
+        eta = spent / fraction - spent if fraction > 0 else None
+        self.latest = Progress(
+            current,
+            total,
+            round(100 * fraction, 1),
+            message,
+            dict(counts or {}),
+            None if eta is None else round(eta, 1),
+        )
+        if now - self._published < PUBLISH_EVERY_S and fraction < 1:
+            return
+        self._published = now
+        percent = self.latest.percent
+        record = abs(percent - self._recorded_percent) >= RECORD_STEP or now - self._recorded >= RECORD_EVERY_S
+        if record:
+            self._recorded, self._recorded_percent = now, percent
+        self._report(self.latest, record)
+
+
+requester: ContextVar[str | None] = ContextVar("requester", default=None)
+"""Who asks for what is enqueued from here on: set by a request, written into each run."""
+
+_current: ContextVar[RunContext | None] = ContextVar("current_run", default=None)
+
+
+def current_run() -> RunContext:
+    """The run this code is part of. Called directly, without a queue, it is a run that reports to nobody."""
+    return _current.get() or RunContext("direct", "direct", 1)
+
+
+def active_run_id() -> str | None:
+    """The id of the run this code is part of, or None outside of the runner."""
+    run = _current.get()
+    return run.id if run else None
+
+
+def enter_run(run: RunContext) -> None:
+    """Make `run` current for this asyncio task."""
+    _current.set(run)

@@ -1,0 +1,169 @@
+"""Enqueue: a checked call becomes a row of the ledger, and is handed over after the commit."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Generic, ParamSpec
+
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from backend.db.base import now
+from backend.db.ids import new_id
+from backend.db.models.runs import State
+from backend.db.session import Unit, unit_of_work
+from backend.errors import Conflict, InvalidArguments
+from backend.runtime.cancel import cancel_in
+from backend.runtime.context import active_run_id, requester
+from backend.runtime.dispatch import dispatcher
+from backend.runtime.ledger.insert import NewRun, active_run, insert_runs, push_back, release_slot
+from backend.runtime.registry import TaskFunction, TaskSpec, Unique, spec_of
+from backend.runtime.ticket import Ticket
+
+P = ParamSpec("P")
+
+DEBOUNCE_S = 5.0
+KEY_LIMIT = 500
+BATCH = 1000
+SLOT_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What an enqueue gives back. `created` is False when an active run with the same key stands for it."""
+
+    id: str
+    state: str
+    created: bool = True
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one call says beyond its arguments. `after` and `debounce` are seconds."""
+
+    after: float | None = None
+    at: datetime | None = None
+    priority: int | None = None
+    key: str | None = None
+    debounce: float = DEBOUNCE_S
+    requested_by: str | None = None
+
+    @property
+    def due(self) -> datetime | None:
+        """When the run may start, or None for at once."""
+        if self.at is not None and self.at.tzinfo is None:
+            raise InvalidArguments("`at` needs a time zone", field="at")
+        if self.after is not None and not 0 <= self.after <= 366 * 86400:
+            raise InvalidArguments("`after` is between 0 seconds and 366 days", field="after")
+        due = self.at or (now() + timedelta(seconds=self.after) if self.after else None)
+        return due if due is not None and due > now() else None
+
+
+@dataclass(frozen=True)
+class Scheduler(Generic[P]):
+    """What `scheduler(task)` gives: call it with the task's arguments to enqueue a run."""
+
+    spec_name: str
+    function: TaskFunction
+    options: Options = Options()
+
+    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Receipt:
+        """Enqueue a run. Inside a unit of work it commits with it. Raises InvalidArguments."""
+        return await enqueue(self.function, *args, options=self.options, **kwargs)
+
+    def using(self, **options: Any) -> "Scheduler[P]":
+        """The same, with `after`, `at`, `priority`, `key`, `debounce` or `requested_by` for this call."""
+        return replace(self, options=replace(self.options, **options))
+
+
+def scheduler(task: Callable[P, Any]) -> Scheduler[P]:
+    """The helper that schedules a declared task. Raises UnknownTask when it is not declared."""
+    return Scheduler(spec_of(task).name, task)
+
+
+async def enqueue(task: TaskFunction | str, *args: Any, options: Options = Options(), **kwargs: Any) -> Receipt:
+    """Enqueue one run of a declared task. Raises UnknownTask, InvalidArguments."""
+    spec = spec_of(task)
+    async with unit_of_work() as unit:
+        return await enqueue_in(unit, spec, spec.arguments.bind(args, kwargs), options)
+
+
+async def enqueue_many(task: TaskFunction | str, calls: Sequence[dict[str, Any]]) -> list[str]:
+    """Enqueue many runs of one task at once, each with its arguments by name. Keys are not looked at. Returns the ids."""
+    spec = spec_of(task)
+    runs = [replace(_new_run(spec, spec.arguments.normalise(call), Options()), slot=None) for call in calls]
+    async with unit_of_work() as unit:
+        for start in range(0, len(runs), BATCH):
+            await insert_runs(unit, runs[start : start + BATCH])
+        unit.after_commit(_wake)
+    return [run.id for run in runs]
+
+
+async def enqueue_in(unit: Unit, spec: TaskSpec, args: dict[str, Any], options: Options) -> Receipt:
+    """Enqueue within this unit, by the unique policy of the task. `args` are normalised."""
+    run = _place(spec, _new_run(spec, args, options))
+    for _ in range(SLOT_TRIES):
+        if await insert_runs(unit, [run]):
+            unit.after_commit(_hand_over(run))
+            return Receipt(run.id, str(run.state))
+        active = await active_run(unit, spec.name, run.slot or "")
+        if active is None:
+            continue  # it ended between the two statements, so the key is free now
+        if spec.unique is Unique.RETURN:
+            return Receipt(active.id, active.state, created=False)
+        if spec.unique is Unique.DEBOUNCE and await push_back(unit, active.id, args, run.due_at or now()):
+            return Receipt(active.id, str(State.SCHEDULED), created=False)
+        if spec.unique is Unique.REPLACE:
+            await cancel_in(unit, active.id)
+        await release_slot(unit, active.id)
+    raise Conflict(f"the key {run.key!r} of {spec.name} changes hands too fast, try again", field="key")
+
+
+def _new_run(spec: TaskSpec, args: dict[str, Any], options: Options) -> NewRun:
+    key = options.key or spec.key_for(args)
+    if key is not None and len(key) > KEY_LIMIT:
+        raise InvalidArguments(f"the key is longer than {KEY_LIMIT} characters", field="key")
+    due = options.due
+    if due is None and spec.unique is Unique.DEBOUNCE and key is not None:
+        due = now() + timedelta(seconds=options.debounce)
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return NewRun(
+        id=new_id(),
+        task=spec.name,
+        queue=spec.queue,
+        priority=spec.priority if options.priority is None else options.priority,
+        args=args,
+        state=State.SCHEDULED if due else State.WAITING,
+        key=key,
+        slot=key,
+        due_at=due,
+        requested_by=options.requested_by or requester.get(),
+        cause=active_run_id(),
+        trace=carrier.get("traceparent"),
+    )
+
+
+def _place(spec: TaskSpec, run: NewRun) -> NewRun:
+    # Where a slot is free the run is born queued: no second statement, and no wait for the feeder.
+    here = dispatcher()
+    if run.state != State.WAITING or here is None or not here.take_slot(spec):
+        return run
+    return replace(run, state=State.QUEUED, handover=1, worker=here.holder)
+
+
+def _hand_over(run: NewRun) -> Callable[[], Awaitable[None]]:
+    async def settle() -> None:
+        here = dispatcher()
+        if here is None:
+            return
+        if run.state == State.QUEUED:
+            await here.hand_over([Ticket(run.id, run.task, run.args, 1, 0, 0, 0, run.trace)])
+        else:
+            here.wake()
+
+    return settle
+
+
+async def _wake() -> None:
+    if (here := dispatcher()) is not None:
+        here.wake()

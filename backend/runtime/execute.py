@@ -1,0 +1,238 @@
+"""The execution of one hand-over, from its start to what the ledger is told of its end."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from backend.db.base import now
+from backend.db.models.runs import Outcome, State
+from backend.errors import InvalidArguments, Steer, TimedOut, UnknownTask
+from backend.runtime.after import follow
+from backend.runtime.context import Progress, RunContext, enter_run
+from backend.runtime.fault import Fault
+from backend.runtime.ledger.entries import Ended, Progressed, Started
+from backend.runtime.ledger.journal import Journal
+from backend.runtime.logs import AttemptLog, current_log
+from backend.runtime.registry import TaskSpec, registry
+from backend.runtime.retry import decide
+from backend.runtime.ticket import Ticket
+
+logger = logging.getLogger(__name__)
+tracer = trace.get_tracer("backline")
+
+UNKNOWN_TASK_PAUSE = timedelta(seconds=1)
+
+
+class Halt(StrEnum):
+    """Why a running attempt was stopped from outside."""
+
+    CANCEL = "cancel"  # somebody cancelled the run
+    SHUTDOWN = "shutdown"  # the process stops
+    FENCED = "fenced"  # the ledger says that this hand-over is outdated
+
+
+@dataclass
+class Running:
+    """An attempt that is being executed here."""
+
+    ticket: Ticket
+    number: int
+    task: asyncio.Task[Any]
+    context: RunContext
+    log: AttemptLog
+    halt: Halt | None = None
+
+
+class Executor:
+    """Executes hand-overs in this process. One per process, whatever the engine."""
+
+    def __init__(
+        self,
+        worker: str,
+        journal: Journal,
+        revive: Callable[[Ticket], Awaitable[Ticket | None]],
+        on_progress: Callable[[str, Progress], None],
+        log_lines: int,
+    ) -> None:
+        self.worker = worker
+        self.running: dict[str, Running] = {}
+        self.stopping = False
+        self._journal = journal
+        self._revive = revive
+        self._on_progress = on_progress
+        self._log_lines = log_lines
+
+    async def execute(self, ticket: Ticket, redelivered: bool = False) -> None:
+        """Execute one hand-over. Never raises on the work's account; the ledger gets the outcome."""
+        if redelivered or ticket.run_id in self.running:
+            # Its first worker died, or is still at it somewhere: only the ledger knows.
+            revived = await self._revive(ticket)
+            if revived is None:
+                return
+            ticket = revived
+        running = self._begin(ticket)
+        try:
+            end = await self._attempt(running)
+        finally:
+            self._leave(running)
+        await self._journal.record(end)
+
+    def halt(self, run_id: str, why: Halt) -> bool:
+        """Stop an attempt that runs here. Returns whether there was one."""
+        running = self.running.get(run_id)
+        if running is None:
+            return False
+        running.halt = running.halt or why
+        running.task.cancel()
+        return True
+
+    def fenced(self, start: Started) -> None:
+        """The ledger refused this start: what runs here is outdated."""
+        running = self.running.get(start.run_id)
+        if running is not None and running.number == start.number:
+            logger.warning("run %s: hand-over %d is outdated, stopping it here", start.run_id, start.handover)
+            self.halt(start.run_id, Halt.FENCED)
+
+    def _begin(self, ticket: Ticket) -> Running:
+        number, attempt = ticket.starts + 1, ticket.attempt + 1
+        context = RunContext(ticket.run_id, ticket.task, attempt, self._reporter(ticket.run_id, number))
+        task = asyncio.current_task()
+        assert task is not None
+        running = Running(ticket, number, task, context, AttemptLog(self._log_lines))
+        self.running[ticket.run_id] = running
+        self._journal.note(Started(ticket.run_id, ticket.handover, number, attempt, self.worker, now()))
+        enter_run(context)
+        current_log.set(running.log)
+        return running
+
+    def _leave(self, running: Running) -> None:
+        current_log.set(None)
+        if self.running.get(running.ticket.run_id) is running:
+            del self.running[running.ticket.run_id]
+
+    def _reporter(self, run_id: str, number: int) -> Callable[[Progress, bool], None]:
+        def report(progress: Progress, keep: bool) -> None:
+            self._on_progress(run_id, progress)
+            if keep:
+                self._journal.note(Progressed(run_id, number, progress.to_json()))
+
+        return report
+
+    async def _attempt(self, running: Running) -> Ended:
+        """Do the work and say what it came to."""
+        ticket = running.ticket
+        if self.stopping:
+            return self._ended(running, State.WAITING, Outcome.INTERRUPTED, ticket.attempt)
+        spec = registry.get(ticket.task)
+        if spec is None:
+            # Another version of the code may know it. The feeder ends the run if no process does.
+            fault = Fault.of(UnknownTask(f"{self.worker} does not declare {ticket.task!r}"))
+            return self._failed(running, State.SCHEDULED, Outcome.SNOOZED, ticket.attempt, fault, UNKNOWN_TASK_PAUSE)
+        attributes = {
+            "backline.run": ticket.run_id,
+            "backline.queue": spec.queue,
+            "backline.attempt": ticket.attempt + 1,
+        }
+        with tracer.start_as_current_span(spec.name, _cause(ticket), attributes=attributes) as span:
+            try:
+                return self._succeeded(running, await self._work(spec, ticket))
+            except asyncio.CancelledError:
+                return self._halted(running)
+            except Exception as error:  # the boundary of a run: whatever the work raises is its outcome
+                span.record_exception(error)
+                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+                return self._raised(running, spec, error)
+
+    async def _work(self, spec: TaskSpec, ticket: Ticket) -> object:
+        limit = spec.timeout.total_seconds() if spec.timeout else None
+        arguments = spec.arguments.load(ticket.args)
+        try:
+            async with asyncio.timeout(limit) as clock:
+                result = await spec.function(**arguments)
+        except TimeoutError as error:
+            if clock.expired():
+                raise TimedOut(f"{spec.name} took longer than {limit:g} s") from error
+            raise
+        stored = _storable(result)
+        await follow(spec.name, ticket.args, stored)
+        return stored
+
+    def _succeeded(self, running: Running, result: object) -> Ended:
+        return replace(self._ended(running, State.SUCCEEDED, Outcome.SUCCEEDED, running.context.attempt), result=result)
+
+    def _halted(self, running: Running) -> Ended:
+        # The cancellation is answered here; the task it was sent to goes on to report.
+        running.task.uncancel()
+        if running.halt is Halt.SHUTDOWN:
+            return self._ended(running, State.WAITING, Outcome.INTERRUPTED, running.ticket.attempt)
+        return self._ended(running, State.CANCELLED, Outcome.CANCELLED, running.context.attempt)
+
+    def _raised(self, running: Running, spec: TaskSpec, error: Exception) -> Ended:
+        attempt = running.context.attempt
+        decision, fault = decide(error, attempt, spec.retry), Fault.of(error)
+        outcome = Outcome.TIMED_OUT if isinstance(error, TimedOut) else Outcome.FAILED
+        match decision.steer:
+            case Steer.RETRY:
+                logger.warning("run failed, trying again in %.1f s: %s", decision.after.total_seconds(), fault.message)
+                return self._failed(running, State.SCHEDULED, outcome, attempt, fault, decision.after)
+            case Steer.SNOOZE:
+                return self._failed(running, State.SCHEDULED, Outcome.SNOOZED, attempt - 1, fault, decision.after)
+            case Steer.PARK:
+                end = self._failed(running, State.WAITING, Outcome.PARKED, attempt - 1, fault, timedelta(0))
+                return replace(end, parked_on=decision.subject)
+            case Steer.DIE:
+                logger.error("run is dead after attempt %d: %s: %s", attempt, fault.type, fault.message)
+                return replace(self._failed(running, State.DEAD, outcome, attempt, fault, timedelta(0)), due_at=None)
+
+    def _failed(
+        self, running: Running, state: State, outcome: Outcome, attempt: int, fault: Fault, after: timedelta
+    ) -> Ended:
+        return replace(
+            self._ended(running, state, outcome, attempt),
+            due_at=now() + after,
+            error_type=fault.type,
+            error=fault.message,
+            error_group=fault.group,
+            traceback=fault.traceback,
+        )
+
+    def _ended(self, running: Running, state: State, outcome: Outcome, attempt: int) -> Ended:
+        latest = running.context.latest
+        return Ended(
+            running.ticket.run_id,
+            running.number,
+            now(),
+            state,
+            outcome,
+            attempt,
+            progress=latest.to_json() if latest else None,
+            logs=running.log.lines() or None,
+        )
+
+
+def _cause(ticket: Ticket) -> Context | None:
+    # The request that asked for the run is the parent, so that both are one trace.
+    return TraceContextTextMapPropagator().extract({"traceparent": ticket.trace}) if ticket.trace else None
+
+
+def _storable(result: object) -> object:
+    """A result as JSON. Raises InvalidArguments, a permanent error, when it is not."""
+    try:
+        text = json.dumps(result, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidArguments(f"the task returned what is not JSON: {error}", field="result") from None
+    if "\\u0000" in text:
+        raise InvalidArguments(
+            "the task returned a string with a NUL character, which no database stores", field="result"
+        )
+    return result

@@ -1,0 +1,115 @@
+"""The group commit: what workers report is collected and written together, a few statements for all of it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from backend.db.models.runs import State
+from backend.db.session import Unit
+from backend.runtime.ledger import statements
+from backend.runtime.ledger.entries import Ended, Entry, Progressed, Started
+
+
+@dataclass(frozen=True)
+class Change:
+    """A state a run has reached, as the ledger recorded it."""
+
+    run_id: str
+    state: str
+    revision: int
+
+
+class Journal:
+    """Collects entries until somebody writes them in a unit of work.
+
+    `on_urgent` is called when an entry should not wait: an end, or a start that is a while old.
+    """
+
+    START_DELAY_S = 0.05
+
+    def __init__(self, on_urgent: Callable[[], None], on_fenced: Callable[[Started], None]) -> None:
+        self._entries: list[Entry] = []
+        self._waiters: list[asyncio.Future[None]] = []
+        self._on_urgent = on_urgent
+        self._on_fenced = on_fenced
+
+    def note(self, entry: Started | Progressed) -> None:
+        """Write this soon. A start waits a moment, because a short run's end can be written with it."""
+        if not self._entries:
+            asyncio.get_running_loop().call_later(self.START_DELAY_S, self._on_urgent)
+        self._entries.append(entry)
+
+    async def record(self, entry: Ended) -> None:
+        """Write this now, and return once it is committed."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._entries.append(entry)
+        self._waiters.append(written)
+        self._on_urgent()
+        await written
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything is written."""
+        return not self._entries
+
+    def take(self) -> "Page":
+        """Everything collected so far. Give it back with `put_back` if writing it fails."""
+        page = Page(self._entries, self._waiters)
+        self._entries, self._waiters = [], []
+        return page
+
+    def put_back(self, page: "Page") -> None:
+        """The page could not be written: it is first in the next one."""
+        self._entries[:0] = page.entries
+        self._waiters[:0] = page.waiters
+
+    def settle(self, page: "Page", changes: Sequence[Change]) -> None:
+        """The page is committed: wake who waits, and tell about starts that were outdated."""
+        for waiter in page.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        accepted = {change.run_id for change in changes if change.state == State.RUNNING}
+        for entry in page.entries:
+            if isinstance(entry, Started) and entry.run_id not in accepted:
+                self._on_fenced(entry)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Entries that are written together, in order, and who waits for that."""
+
+    entries: list[Entry]
+    waiters: list[asyncio.Future[None]]
+
+    async def write(self, unit: Unit) -> list[Change]:
+        """Write all entries. Outdated ones change nothing and are missing from the answer."""
+        starts = [entry for entry in self.entries if isinstance(entry, Started)]
+        ends = [entry for entry in self.entries if isinstance(entry, Ended)]
+        reports = {(e.run_id, e.number): e for e in self.entries if isinstance(e, Progressed)}
+        changes: list[Change] = []
+        if starts:
+            began = await _run(unit, statements.started, [asdict(entry) for entry in starts])
+            changes += [Change(row.id, State.RUNNING, row.revision) for row in began]
+            ids = {row.id for row in began}
+            rows = [
+                {"run_id": e.run_id, "number": e.number, "worker": e.worker, "started_at": e.at}
+                for e in starts
+                if e.run_id in ids
+            ]
+            if rows:
+                await _run(unit, statements.attempts_begun, rows)
+        if reports:
+            await _run(unit, statements.progressed, [asdict(entry) for entry in reports.values()])
+        if ends:
+            rows = [{field: getattr(entry, field) for field in statements.ENDED} for entry in ends]
+            changes += [Change(row.id, row.state, row.revision) for row in await _run(unit, statements.ended, rows)]
+            await _run(unit, statements.attempts_ended, rows)
+        return changes
+
+
+async def _run(unit: Unit, make: Callable[[str], Any], rows: list[dict[str, Any]]) -> Sequence[Any]:
+    dialect = unit.connection.dialect.name
+    batch, statement = make(dialect)
+    result = await unit.connection.execute(statement, {"rows": batch.encode(rows)})
+    return result.fetchall() if result.returns_rows else ()

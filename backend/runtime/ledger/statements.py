@@ -1,0 +1,79 @@
+"""The statements that write many starts, ends and progress reports at once. Each is fenced by the count of starts."""
+
+from functools import cache
+
+from sqlalchemy import TextClause, text
+
+from backend.db.batch import Batch, Kind
+
+T, N, M, J = Kind.TEXT, Kind.INT, Kind.MOMENT, Kind.JSON
+
+STARTED = {"run_id": T, "handover": N, "number": N, "attempt": N, "worker": T, "at": M}
+ENDED = {
+    "run_id": T, "number": N, "at": M, "state": T, "outcome": T, "attempt": N, "due_at": M, "parked_on": T, "result": J,
+    "progress": J, "error_type": T, "error": T, "error_group": T, "traceback": T, "logs": J,
+}  # fmt: skip
+ATTEMPT = {"run_id": T, "number": N, "worker": T, "started_at": M}
+PROGRESSED = {"run_id": T, "number": N, "progress": J}
+
+
+@cache
+def started(dialect: str) -> tuple[Batch, TextClause]:
+    """Queued runs become running, unless the hand-over is outdated. Returns the ids that did."""
+    batch = Batch(dialect, STARTED)
+    return batch, text(f"""
+        UPDATE runs SET state = 'running', starts = r.number, attempt = r.attempt, worker = r.worker,
+            started_at = r.at, updated_at = r.at, revision = revision + 1
+        FROM {batch.source}
+        WHERE runs.id = r.run_id AND runs.handover = r.handover AND runs.starts = r.number - 1 AND runs.state = 'queued'
+        RETURNING runs.id, runs.revision""")
+
+
+@cache
+def ended(dialect: str) -> tuple[Batch, TextClause]:
+    """Running runs get their next state, unless somebody else started them since. Returns id, state and revision.
+
+    A run that was to be cancelled is not tried again, whatever its attempt came to.
+    """
+    batch = Batch(dialect, ENDED)
+    again = "r.state IN ('waiting', 'scheduled')"
+    cancelled = f"runs.cancel_requested AND {again}"
+    finished = f"(NOT ({again}) OR runs.cancel_requested)"
+    return batch, text(f"""
+        UPDATE runs SET state = CASE WHEN {cancelled} THEN 'cancelled' ELSE r.state END,
+            attempt = r.attempt, due_at = r.due_at, parked_on = r.parked_on,
+            result = {batch.cell("result")}, progress = COALESCE({batch.cell("progress")}, runs.progress),
+            error_type = r.error_type, error = r.error, error_group = r.error_group,
+            finished_at = CASE WHEN {finished} THEN r.at END, updated_at = r.at, revision = revision + 1
+        FROM {batch.source}
+        WHERE runs.id = r.run_id AND runs.starts = r.number AND runs.state = 'running'
+        RETURNING runs.id, runs.state, runs.revision""")
+
+
+@cache
+def attempts_begun(dialect: str) -> tuple[Batch, TextClause]:
+    """Attempts that began. One that is there already stays as it is."""
+    batch = Batch(dialect, ATTEMPT)
+    return batch, text(f"""
+        INSERT INTO attempts (run_id, number, worker, started_at)
+        SELECT r.run_id, r.number, r.worker, r.started_at FROM {batch.source} WHERE true
+        ON CONFLICT (run_id, number) DO NOTHING""")
+
+
+@cache
+def attempts_ended(dialect: str) -> tuple[Batch, TextClause]:
+    """Attempts get their outcome, their error and their log."""
+    batch = Batch(dialect, ENDED)
+    return batch, text(f"""
+        UPDATE attempts SET ended_at = r.at, outcome = r.outcome, error_type = r.error_type, error = r.error,
+            traceback = r.traceback, logs = {batch.cell("logs")}
+        FROM {batch.source} WHERE attempts.run_id = r.run_id AND attempts.number = r.number""")
+
+
+@cache
+def progressed(dialect: str) -> tuple[Batch, TextClause]:
+    """The progress of running runs."""
+    batch = Batch(dialect, PROGRESSED)
+    return batch, text(f"""
+        UPDATE runs SET progress = {batch.cell("progress")} FROM {batch.source}
+        WHERE runs.id = r.run_id AND runs.starts = r.number AND runs.state = 'running'""")

@@ -1,0 +1,189 @@
+"""The runner of a process: engine, executor, feeder and their loops, opened together and stopped in order."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from backend.db.base import now
+from backend.db.session import Database, database
+from backend.errors import Unavailable
+from backend.runtime.adopt import adopt_call, adopt_message, bury_unreadable, declare_plain
+from backend.runtime.dispatch import Dispatcher, install
+from backend.runtime.engine.docket import DocketEngine
+from backend.runtime.engine.inline import InlineEngine
+from backend.runtime.engine.safe_docket import SafeDocket
+from backend.runtime.events import EventHub
+from backend.runtime.execute import Executor, Halt
+from backend.runtime.feeder import Feeder
+from backend.runtime.ledger.journal import Journal
+from backend.runtime.ledger.repair import revive
+from backend.runtime.logs import capture_logs
+from backend.runtime.mender import Mender
+from backend.runtime.processes import Heartbeat, ProcessCard
+from backend.runtime.supervise import Supervised
+from backend.runtime.ticker import note_declared
+from backend.runtime.ticket import Ticket
+from backend.runtime.view import ClusterView
+from backend.runtime.watchdog import LoopWatchdog
+from backend.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+CANARY_MISSES = 3
+HALT_PATIENCE_S = 5.0
+
+
+class Runner:
+    """Everything that makes this process a part of the crew. Open it with `open_runner`."""
+
+    def __init__(self, settings: Settings, kind: str, db: Database) -> None:
+        runner, docket = settings.runner, settings.docket
+        capacity = docket.docket_worker_concurrency if runner.workers_enabled else 0
+        self.settings = settings
+        self.database = db
+        self.view = ClusterView.from_settings(runner.runner_queue_concurrency, runner.runner_queue_rate)
+        self.card = ProcessCard(kind, "docket" if docket.url else "inline", capacity)
+        self.hub = EventHub(self.card.name)
+        self.journal = Journal(self._wake, self._fenced)
+        self.feeder = Feeder(db, self.journal, runner.runner_poll_s)
+        self.executor = Executor(
+            self.card.name, self.journal, self._revive, self.hub.progressed, runner.runner_log_lines
+        )
+        self.docket: SafeDocket | None = None
+        self.engine = self._make_engine(settings)
+        self.hub.connect(self.engine)
+        self.here = Dispatcher(db, self.engine, self.view, self.hub, self._wake, self.card.name)
+        self.heartbeat = Heartbeat(db, self.card, self.view, runner.runner_heartbeat_s)
+        self.mender = Mender(self.here, db, self.heartbeat, self.executor, runner)
+        self.watchdog = LoopWatchdog(runner.runner_loop_block_s)
+        self.engine_loop = Supervised("worker", self.engine.run)
+        self.loops = [
+            Supervised("feeder", lambda: self.feeder.run(self.here)),
+            Supervised("heartbeat", lambda: self.heartbeat.run(self._cancelled, self._note_vitals)),
+        ]
+        if capacity:
+            self.loops += [
+                Supervised("mender", self.mender.run),
+                Supervised("canary", self._send_canaries),
+                self.engine_loop,
+            ]
+
+    def _make_engine(self, settings: Settings) -> DocketEngine | InlineEngine:
+        docket = settings.docket
+        if docket.url is None:
+            return InlineEngine(self.executor, self._canary_seen)
+        capacity = docket.docket_worker_concurrency
+        self.docket = SafeDocket(docket.docket_name, docket.url, capacity, declare_plain, adopt_call, bury_unreadable)
+        redelivery = timedelta(seconds=settings.runner.runner_redelivery_s)
+        return DocketEngine(self.docket, self.executor, capacity, redelivery, self._canary_seen, adopt_message)
+
+    async def start(self) -> None:
+        """Say that this process is there, mend what its predecessor left, and start the loops."""
+        capture_logs()
+        await note_declared(self.database)
+        await self.heartbeat.beat()
+        if self.card.capacity:
+            await self.mender.mend_predecessor()
+        self.watchdog.start()
+        for loop in self.loops:
+            loop.start()
+        logger.info(
+            "%s %s: engine %s, %d runs at a time", self.card.kind, self.card.name, self.card.engine, self.card.capacity
+        )
+
+    async def stop(self) -> None:
+        """Take nothing new, let what runs finish within the grace, hand back the rest, write everything down."""
+        self.feeder.feeding = False
+        await self.engine.quiet()
+        await self._wait_idle(self.settings.runner.runner_shutdown_grace_s)
+        self.executor.stopping = True
+        for run_id in list(self.executor.running):
+            self.executor.halt(run_id, Halt.SHUTDOWN)
+        await self._wait_idle(HALT_PATIENCE_S)
+        for loop in reversed(self.loops):
+            await loop.stop()
+        await self.feeder.drain(self.here)
+        await self.heartbeat.leave()
+        await self.hub.close()
+        self.watchdog.stop()
+
+    async def _wait_idle(self, patience_s: float) -> None:
+        deadline = asyncio.get_running_loop().time() + patience_s
+        while running := [attempt.task for attempt in self.executor.running.values()]:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return
+            await asyncio.wait(running, timeout=left)
+
+    def _wake(self) -> None:
+        self.feeder.wake()
+
+    def _fenced(self, start: object) -> None:
+        self.executor.fenced(start)  # type: ignore[arg-type]
+
+    async def _revive(self, ticket: Ticket) -> Ticket | None:
+        async with self.database.unit() as unit:
+            again, changes = await revive(unit, ticket, now(), self.settings.runner.runner_crash_limit)
+        self.here.tell(changes)
+        return again
+
+    def _cancelled(self, run_id: str) -> None:
+        self.executor.halt(run_id, Halt.CANCEL)
+
+    async def _canary_seen(self, sender: str) -> None:
+        if sender == self.card.name:
+            self.card.canary_at = now()
+        else:
+            await self.heartbeat.pass_on_canary(sender)
+
+    def _note_vitals(self) -> None:
+        self.card.running = len(self.executor.running)
+        self.card.loop_lag_ms = self.watchdog.take_lag()
+        self.card.restarts = sum(loop.restarts for loop in self.loops)
+        self.card.last_error = next((loop.last_error for loop in self.loops if loop.last_error), None)
+
+    async def _send_canaries(self) -> None:
+        interval = self.settings.runner.runner_canary_s
+        patience = timedelta(seconds=CANARY_MISSES * interval)
+        self.card.canary_at = now()
+        while True:
+            try:
+                await self.engine.canary(self.card.name)
+            except Unavailable as error:
+                self.here.engine_away(error)
+            await asyncio.sleep(interval)
+            if self.view.engine_up and now() - self.card.canary_at > patience:
+                self.card.canary_at = now()
+                self.engine_loop.restart(f"no canary came back for {patience.total_seconds():g} s")
+
+
+_runner: Runner | None = None
+
+
+def current_runner() -> Runner | None:
+    """The runner of this process, if one is open."""
+    return _runner
+
+
+@asynccontextmanager
+async def open_runner(settings: Settings, kind: str) -> AsyncIterator[Runner]:
+    """Make this process a part of the crew until the block ends. Needs an open database; tasks must be declared.
+
+    `kind` is `api` or `worker`. With WORKERS_ENABLED=0 it enqueues and executes nothing.
+    """
+    global _runner
+    runner = Runner(settings, kind, database())
+    async with AsyncExitStack() as stack:
+        if runner.docket is not None:
+            await stack.enter_async_context(runner.docket)
+        previous, outer = install(runner.here), _runner
+        _runner = runner
+        try:
+            await runner.start()
+            yield runner
+        finally:
+            await runner.stop()
+            install(previous)
+            _runner = outer

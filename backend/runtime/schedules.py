@@ -1,0 +1,109 @@
+"""Schedules as operators handle them: list, pause, resume, run now, change the interval. Changes survive a deploy."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+
+from backend.db.base import now
+from backend.db.models.runs import Run, Schedule
+from backend.db.session import database, unit_of_work
+from backend.errors import NotFound
+from backend.runtime.cron import parse_timing
+from backend.runtime.dispatch import dispatcher
+from backend.runtime.enqueue import Options, Receipt, enqueue_in
+from backend.runtime.registry import registry, spec_of
+
+
+@dataclass(frozen=True)
+class ScheduleView:
+    """A schedule. `declared` is the code's timing, `override` the operator's, which holds while it is there."""
+
+    task: str
+    declared: str
+    override: str | None
+    paused: bool
+    next_at: datetime | None
+    last_at: datetime | None
+    last_run_id: str | None
+    last_state: str | None
+    overlap: str | None
+    catchup: str | None
+    known: bool  # whether the code here still declares it
+
+
+async def list_schedules() -> list[ScheduleView]:
+    """Every schedule, by name, with what came of its last run."""
+    statement = select(Schedule, Run.state).outerjoin(Run, Run.id == Schedule.last_run_id).order_by(Schedule.task)
+    async with database().reading() as session:
+        return [_view(row, state) for row, state in (await session.execute(statement)).all()]
+
+
+async def get_schedule(task: str) -> ScheduleView:
+    """One schedule. Raises NotFound."""
+    found = next((view for view in await list_schedules() if view.task == task), None)
+    if found is None:
+        raise NotFound(f"no schedule for {task!r}", field="task")
+    return found
+
+
+async def pause(task: str) -> None:
+    """Fire no more. Raises NotFound."""
+    await _change(task, paused=True)
+
+
+async def resume(task: str) -> None:
+    """Fire again, from the next time of its timing on: what passed meanwhile is not made up for. Raises NotFound."""
+    view = await get_schedule(task)
+    timing = parse_timing(view.override or view.declared)
+    await _change(task, paused=False, next_at=timing.next(view.next_at or now(), now()))
+
+
+async def set_interval(task: str, timing: str | None) -> None:
+    """Override the declared timing with `every 300` or a cron expression; None goes back to the declared one.
+
+    Raises NotFound, InvalidSchedule.
+    """
+    view = await get_schedule(task)
+    chosen = parse_timing(timing if timing is not None else view.declared)
+    override = chosen.text if timing is not None else None
+    await _change(task, override=override, next_at=chosen.next(view.last_at or now(), now()))
+
+
+async def run_now(task: str, args: dict[str, Any] | None = None) -> Receipt:
+    """Run it once, now, with these arguments for this time. Its next time stays. Raises NotFound, InvalidArguments."""
+    await get_schedule(task)
+    spec = spec_of(task)
+    async with unit_of_work() as unit:
+        receipt = await enqueue_in(unit, spec, spec.arguments.normalise(args or {}), Options(key="run-now"))
+        changed = update(Schedule).where(Schedule.task == task).values(last_run_id=receipt.id, last_at=now())
+        await unit.connection.execute(changed)
+    return receipt
+
+
+async def _change(task: str, **values: Any) -> None:
+    async with unit_of_work() as unit:
+        changed = update(Schedule).where(Schedule.task == task).values(updated_at=now(), **values)
+        if not (await unit.connection.execute(changed)).rowcount:
+            raise NotFound(f"no schedule for {task!r}", field="task")
+    if (here := dispatcher()) is not None:
+        here.wake()
+
+
+def _view(row: Schedule, last_state: str | None) -> ScheduleView:
+    spec = registry.get(row.task)
+    declared = spec.schedule if spec else None
+    return ScheduleView(
+        row.task,
+        row.declared,
+        row.override,
+        row.paused,
+        row.next_at,
+        row.last_at,
+        row.last_run_id,
+        last_state,
+        declared.overlap if declared else None,
+        declared.catchup if declared else None,
+        declared is not None,
+    )

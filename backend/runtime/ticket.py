@@ -1,0 +1,32 @@
+"""What travels from the ledger to a worker: enough of a run to start it without reading the database."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """One hand-over of one run. `handover` and `starts` fence what is outdated."""
+
+    run_id: str
+    task: str
+    args: dict[str, Any]
+    handover: int
+    starts: int  # starts before this hand-over
+    attempt: int  # attempts counted before this hand-over
+    crashes: int = 0
+    trace: str | None = None  # W3C traceparent of the request that asked for the run
+
+    @property
+    def key(self) -> str:
+        """The name under which the engine knows this hand-over."""
+        return f"{self.run_id}:{self.handover}"
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON primitives only."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Ticket":
+        """The inverse of `to_json`. Raises TypeError when a field is missing or unknown."""
+        return cls(**data)

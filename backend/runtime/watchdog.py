@@ -1,0 +1,74 @@
+"""The watchdog: a thread that notices when the event loop is blocked, and says by what."""
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+import traceback
+from datetime import datetime
+
+from backend.db.base import now
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.1
+
+
+class LoopWatchdog:
+    """Measures the loop's lag, and logs the stack of the loop's thread when the loop does not answer.
+
+    `blocked_at` and `blocked_s` tell of the last block.
+    """
+
+    def __init__(self, block_s: float) -> None:
+        self.blocked_at: datetime | None = None
+        self.blocked_s = 0.0
+        self._block_s = block_s
+        self._loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
+        self._stop = threading.Event()
+        self._answered = time.monotonic()
+        self._lag_ms = 0.0
+        self._thread = threading.Thread(target=self._watch, name="loop watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Watch until `stop`."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        self._thread.join(timeout=2)
+
+    def take_lag(self) -> float:
+        """The longest lag in milliseconds since the last call."""
+        lag, self._lag_ms = self._lag_ms, 0.0
+        return lag
+
+    def _watch(self) -> None:
+        reported = False
+        while not self._stop.wait(TICK_S):
+            asked = time.monotonic()
+            if self._answered >= 0:
+                self._answered = -1.0
+                self._asked = asked
+                try:
+                    self._loop.call_soon_threadsafe(self._answer)
+                except RuntimeError:
+                    return  # the loop is closed
+                reported = False
+            elif not reported and asked - self._asked >= self._block_s:
+                reported = True
+                self._report(asked - self._asked)
+
+    def _answer(self) -> None:
+        now = time.monotonic()
+        self._lag_ms = max(self._lag_ms, (now - self._asked) * 1000)
+        self._answered = now
+
+    def _report(self, blocked_s: float) -> None:
+        frame = sys._current_frames().get(self._loop_thread)
+        stack = "".join(traceback.format_stack(frame)[-6:]) if frame else ""
+        logger.error("the event loop is blocked for %.1f s by:\n%s", blocked_s, stack)
+        self.blocked_at, self.blocked_s = now(), blocked_s
