@@ -167,6 +167,13 @@ def current_runner() -> Runner | None:
     return _runner
 
 
+def require_docket() -> SafeDocket:
+    """The docket of this process. Raises Unavailable when there is none."""
+    if _runner is None or _runner.docket is None:
+        raise Unavailable("docket is off: set DOCKET_URL, and open the background first", field="DOCKET_URL")
+    return _runner.docket
+
+
 @asynccontextmanager
 async def open_runner(settings: Settings, kind: str) -> AsyncIterator[Runner]:
     """Make this process a part of the crew until the block ends. Needs an open database; tasks must be declared.

@@ -1,8 +1,15 @@
 """Logs and traces of a process: set up once at the entry, and every line knows its request."""
 
 import logging
+import os
 import sys
 from contextvars import ContextVar
+
+import logfire
+
+from backend.db.session import Database
+
+DESTINATIONS = ("LOGFIRE_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the HTTP request being answered, if any. Log lines carry it."""
