@@ -19,13 +19,18 @@ PROGRESSED = {"run_id": T, "number": N, "progress": J}
 
 @cache
 def started(dialect: str) -> tuple[Batch, TextClause]:
-    """Queued runs become running, unless the hand-over is outdated. Returns the ids that did."""
+    """Queued runs become running, unless the hand-over is outdated. Returns the ids that did.
+
+    A start that was written already is accepted again: after a lost connection nobody knows whether the commit arrived.
+    """
     batch = Batch(dialect, STARTED)
     return batch, text(f"""
         UPDATE runs SET state = 'running', starts = r.number, attempt = r.attempt, worker = r.worker,
             started_at = r.at, updated_at = r.at, revision = revision + 1
         FROM {batch.source}
-        WHERE runs.id = r.run_id AND runs.handover = r.handover AND runs.starts = r.number - 1 AND runs.state = 'queued'
+        WHERE runs.id = r.run_id AND runs.handover = r.handover AND (
+            (runs.state = 'queued' AND runs.starts = r.number - 1)
+            OR (runs.state = 'running' AND runs.starts = r.number AND runs.worker = r.worker))
         RETURNING runs.id, runs.revision""")
 
 
