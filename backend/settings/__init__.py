@@ -52,8 +52,8 @@ def _read(section: type[S], problems: list[str]) -> S:
         return section()
     except ValidationError as error:
         for item in error.errors():
-            name, *inside = map(str, item["loc"])
-            got = "" if _is_secret(section, name) else f" (got {item['input']!r})"
+            name, *inside = map(str, item["loc"] or (section.__name__,))
+            got = f" (got {item['input']!r})" if _may_be_shown(section, name) else ""
             where = ".".join([name.upper(), *inside])
             problems.append(f"{where}: {item['msg'].removeprefix('Value error, ')}{got}")
     except SettingsError as error:
@@ -63,9 +63,9 @@ def _read(section: type[S], problems: list[str]) -> S:
     return section.model_construct()
 
 
-def _is_secret(section: type[BaseSettings], name: str) -> bool:
-    annotation = section.model_fields[name].annotation
-    return SecretStr in (annotation, *get_args(annotation))
+def _may_be_shown(section: type[BaseSettings], name: str) -> bool:
+    field = section.model_fields.get(name)
+    return field is not None and SecretStr not in (field.annotation, *get_args(field.annotation))
 
 
 @cache

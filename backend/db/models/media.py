@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import Base, now
@@ -44,6 +44,7 @@ class TrackVersion(Base):
     duration_s: Mapped[float | None]
     sample_rate: Mapped[int | None]
     channels: Mapped[int | None]
+    lossless: Mapped[bool | None]
     loudness_lufs: Mapped[float | None]  # integrated, EBU R128; null when gated
     loudness_range: Mapped[float | None]  # LU
     true_peak: Mapped[float | None]  # dBTP; null for digital silence
@@ -60,7 +61,7 @@ class Asset(Base):
     bucket: Mapped[str] = mapped_column(String(20))  # private | public
     key: Mapped[str] = mapped_column(String(500))
     mime: Mapped[str] = mapped_column(String(100))
-    size_bytes: Mapped[int]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
     filename: Mapped[str | None] = mapped_column(String(500))  # as the uploader named it; never a path
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -1,0 +1,1 @@
+"""Tests of the database: sessions, migrations, column types and identifiers."""
