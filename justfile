@@ -1,0 +1,57 @@
+# The project's commands. `just --list` shows them; those of the backend alone are under `just backend`.
+
+mod backend
+
+# Redis, then the app with DOCKET_URL set
+dev *options: redis
+    DOCKET_URL="${DOCKET_URL:-redis://localhost:6379}" uv run backline serve {{ options }}
+
+# Redis on port 6379: by compose where Docker runs, else a local redis-server; both with an append-only file
+redis:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then
+        docker compose up --detach --wait redis
+    elif (exec 3<>/dev/tcp/127.0.0.1/6379) 2>/dev/null; then
+        echo "using the Redis that already listens on port 6379"
+    else
+        mkdir -p .data/redis
+        # Without one of its own, the machine uses the server inside the dev group's wheel.
+        uv run redis-server --port 6379 --bind 127.0.0.1 --dir "$PWD/.data/redis" --daemonize yes \
+            --pidfile "$PWD/.data/redis/redis.pid" --logfile "$PWD/.data/redis/redis.log" \
+            --save "" --appendonly yes --appendfsync everysec --maxmemory-policy noeviction
+        echo "started redis-server on port 6379; \`just stop\` ends it"
+    fi
+
+# Stop what `just redis` started
+stop:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if [ -f .data/redis/redis.pid ]; then
+        kill "$(cat .data/redis/redis.pid)"
+    elif docker compose version >/dev/null 2>&1; then
+        docker compose stop
+    fi
+
+# All tests, against real servers
+test *options:
+    uv run pytest {{ options }}
+
+# What CI checks before the tests
+lint:
+    uv run ruff check .
+    uv run ruff format --check .
+
+# Mend what `just lint` can mend by itself
+format:
+    uv run ruff check --fix .
+    uv run ruff format .
+
+# Everything CI does, in an environment of its own
+ci:
+    .ci/run
+
+# Resolve the newest versions that fit, and write them down with their hashes
+lock:
+    uv lock --quiet --upgrade
+    uv export --quiet --no-emit-project --all-groups --no-header --output-file requirements.lock
