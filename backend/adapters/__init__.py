@@ -1,0 +1,1 @@
+"""The outside, one service or program per file: HTTP clients, ffmpeg, what others' bytes mean."""

@@ -1,0 +1,1 @@
+"""The HTTP routes. Thin: they ask the rooms below, and say what came of it."""

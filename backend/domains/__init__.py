@@ -1,0 +1,1 @@
+"""The work, one package per domain. A domain never imports another."""
