@@ -1,0 +1,1 @@
+"""Media: from an uploaded file to a stream that plays, its waveform and its loudness."""

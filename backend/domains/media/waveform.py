@@ -1,0 +1,87 @@
+"""Waveform: what a player draws of a version, as data (audiowaveform JSON, version 2) and as a picture."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from backend.adapters import ffmpeg
+from backend.db.base import now
+from backend.db.models.media import Waveform
+from backend.db.session import unit_of_work
+from backend.domains.media.peaks import Peaks, mono, to_8_bit
+from backend.domains.media.picture import WIDTH, draw
+from backend.domains.media.rows import record_asset, upsert
+from backend.domains.media.versions import QUEUE, RETRY, find_original
+from backend.errors import InvalidInput
+from backend.runtime import current_run, scheduler, task
+from backend.settings import get_settings
+from backend.storage import storage, waveform_key
+
+BUCKETS_PER_COLUMN = 4  # of the picture, so that a short sound is drawn in full detail too
+
+
+async def make_waveform(version_id: str) -> int:
+    """Measure a version's peaks, and store the data and the picture. Gives the number of points.
+
+    Raises NotFound, Conflict before ingest, InvalidInput when nothing can be decoded.
+    """
+    original = await find_original(version_id)
+    duration_s, rate, channels = original.measured()
+    points = Peaks(max(1, rate // get_settings().media.waveform_pixels_per_s))
+    drawn = Peaks(max(1, round(duration_s * rate) // (WIDTH * BUCKETS_PER_COLUMN)))
+    async with original.open() as file:
+        await _measure(file, rate, channels, [points, drawn])
+    if not points.samples:
+        raise InvalidInput("nothing in the file can be decoded", field="file")
+    data = await asyncio.to_thread(as_json, points, rate)
+    picture = await asyncio.to_thread(draw, drawn.pairs())
+    contents = {waveform_key(version_id, ".json"): data, waveform_key(version_id, ".png"): picture}
+    for key, content in contents.items():
+        await storage().put(key, content)
+    async with unit_of_work() as unit:
+        data_id, picture_id = [await record_asset(unit, key, len(content)) for key, content in contents.items()]
+        values = {"json_asset_id": data_id, "png_asset_id": picture_id, "updated_at": now()}
+        await upsert(unit, Waveform, {"track_version_id": version_id}, values)
+    return len(points.pairs())
+
+
+async def _measure(file: Path, rate: int, channels: int, peaks: list[Peaks]) -> None:
+    def take(block: bytes) -> None:
+        samples = mono(block, channels)
+        for each in peaks:
+            each.add(samples)
+
+    async with ffmpeg.decoding(file, rate, channels) as blocks:
+        async for block in blocks:
+            await asyncio.to_thread(take, block)
+
+
+def as_json(peaks: Peaks, rate: int) -> bytes:
+    """audiowaveform's JSON, version 2: `length` counts pairs, `data` holds smallest, largest, smallest, largest, …
+
+    Source: bbc/audiowaveform, doc/DataFormat.md. One channel, 8 bits, values from -128 to 127.
+    """
+    pairs = to_8_bit(peaks.pairs())
+    document = {
+        "version": 2,
+        "channels": 1,
+        "sample_rate": rate,
+        "samples_per_pixel": peaks.samples_per_bucket,
+        "bits": 8,
+        "length": len(pairs),
+        "data": pairs.ravel().tolist(),
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+@task(queue=QUEUE, limit=4, retry=RETRY, timeout=900, key="waveform:{version_id}")
+async def draw_waveform(version_id: str) -> dict[str, int]:
+    """Draw the waveform of a version. A repeat writes the same two objects and the same row again."""
+    run = current_run()
+    await run.progress(0, 1, "measuring peaks")
+    points = await make_waveform(version_id)
+    await run.progress(1, 1, f"{points} points")
+    return {"points": points}
+
+
+schedule_waveform = scheduler(draw_waveform)

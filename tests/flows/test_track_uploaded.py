@@ -1,0 +1,153 @@
+"""A track goes all the way through, on every engine, and what is not critical does not hold it up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from backend._internal import background_tasks
+from backend._internal.background import background
+from backend.domains.media.tracks import TrackView, get_track, stream_object
+from backend.domains.media.upload import Upload, store_upload
+from backend.runtime import registry, runs
+from backend.runtime.runs import RunFilter
+from backend.runtime.views import RunView
+from backend.settings import get_settings
+from backend.storage import Storage, open_storage
+from tests import audio
+from tests.conftest import set_environment
+
+PATIENCE_S = 40.0
+DONE = {"succeeded", "dead", "cancelled"}
+
+
+@pytest.fixture(autouse=True)
+def quick(engine_mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, RUNNER_POLL_S="0.2", RUNNER_REPAIR_S="0.5", RUNNER_SHUTDOWN_GRACE_S="0.3")
+
+
+@asynccontextmanager
+async def house() -> AsyncIterator[Storage]:
+    """The storage, the database and the crew of one process."""
+    async with open_storage(get_settings()) as store, background(get_settings(), "worker"):
+        yield store
+
+
+async def upload(file: Path) -> Upload:
+    async def body() -> AsyncIterator[bytes]:
+        yield await asyncio.to_thread(file.read_bytes)
+
+    return await store_upload(body(), file.name)
+
+
+async def runs_until(wanted: dict[str, str], seconds: float = PATIENCE_S) -> dict[str, RunView]:
+    """The newest run of each task, once these tasks have these states."""
+    found: dict[str, RunView] = {}
+    async with asyncio.timeout(seconds):
+        while {task: found[task].state for task in wanted if task in found} != wanted:
+            found = {run.task: run for run in reversed(await runs.list_runs(RunFilter(), limit=100))}
+            if any(found[task].state in DONE and found[task].state != wanted[task] for task in wanted if task in found):
+                pytest.fail(f"{[(run.task, run.state, run.error) for run in found.values()]}")
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def settled(made: Upload, status: str) -> TrackView:
+    for _ in range(int(PATIENCE_S / 0.05)):
+        if (track := await get_track(made.track_id)).version.status == status:
+            return track
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"the version is {track.version.status}: {track.version.error}")
+
+
+async def test_an_upload_becomes_a_track_that_plays(engine_mode: str, database_url: str, tmp_path: Path) -> None:
+    tasks = ("ingest_upload", "transcode_version", "draw_waveform", "analyse_loudness")
+    async with house() as store:
+        made = await upload(audio.noise(tmp_path / "Blue Hour.flac", 8.0))
+        found = await runs_until(dict.fromkeys(tasks, "succeeded"))
+        track = await settled(made, "ready")
+        [stream] = track.version.streams
+        playlist = await store.read(await stream_object(made.track_id, "hls_opus"))
+    assert stream.url
+    assert playlist.rstrip().endswith(b"#EXT-X-ENDLIST")
+    assert track.version.waveform
+    assert track.version.loudness
+    assert track.version.loudness.integrated_lufs is not None
+    assert found["ingest_upload"].id == made.run_id
+    assert {found[task].cause for task in tasks[1:]} == {made.run_id}
+    for task in tasks:
+        assert (found[task].progress or {})["percent"] == 100.0, task
+
+
+@pytest.mark.parametrize("engine_mode", ["memory"], indirect=True)
+async def test_s15_a_failing_waveform_does_not_hold_up_the_track(
+    engine_mode: str, sqlite_url: str, tmp_path: Path
+) -> None:
+    async with house():
+        made = await upload(audio.tone(tmp_path / "a.wav", 1.0))
+        in_the_way = tmp_path / "data" / "objects" / "public" / made.version_id / "waveform.json" / "something"
+        await asyncio.to_thread(in_the_way.mkdir, parents=True)
+        await runs_until(
+            {"transcode_version": "succeeded", "analyse_loudness": "succeeded", "draw_waveform": "scheduled"}
+        )
+        track = await settled(made, "ready")
+    assert track.version.waveform is None
+
+
+@pytest.mark.parametrize("engine_mode", ["inline", "memory"], indirect=True)
+async def test_a_file_cut_short_fails_once_and_nothing_follows(
+    engine_mode: str, sqlite_url: str, tmp_path: Path
+) -> None:
+    async with house():
+        made = await upload(audio.truncated(tmp_path / "a.flac", seconds=2.0))
+        found = await runs_until({"ingest_upload": "dead"})
+        track = await settled(made, "failed")
+    assert list(found) == ["ingest_upload"]
+    assert found["ingest_upload"].attempt == 1
+    assert "cut short" in (found["ingest_upload"].error or "")
+    assert "cut short" in (track.version.error or "")
+
+
+@pytest.mark.parametrize("engine_mode", ["memory"], indirect=True)
+async def test_a_cancelled_transcode_takes_ffmpeg_with_it(
+    engine_mode: str, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "slow-ffmpeg"
+    program.write_text("#!/bin/sh\nexec sleep 61\n")
+    program.chmod(0o755)
+    set_environment(monkeypatch, FFMPEG_PATH=str(program))
+    async with house():
+        made = await upload(audio.tone(tmp_path / "a.wav", 1.0))
+        found = await runs_until({"transcode_version": "running"})
+        await _sleepers(at_least=1)
+        for task in ("transcode_version", "draw_waveform", "analyse_loudness"):
+            await runs.cancel_run(found[task].id)
+        await runs_until({"transcode_version": "cancelled"})
+        track = await settled(made, "pending")
+        assert await _sleepers(at_least=0) == 0
+    assert track.version.error == "the work was stopped before its end"
+
+
+async def _sleepers(at_least: int) -> int:
+    for _ in range(300):
+        children = psutil.Process().children(recursive=True)
+        count = sum(1 for child in children if child.is_running() and child.name() == "sleep")
+        if (count >= at_least) if at_least else count == 0:
+            return count
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{count} programs run")
+
+
+@pytest.mark.parametrize("engine_mode", ["inline"], indirect=True)
+def test_s17_a_transcode_comes_before_what_nobody_waits_for(engine_mode: str) -> None:
+    background_tasks.find_rooms()
+    transcode = registry["transcode_version"]
+    assert transcode.priority > max(registry[task].priority for task in ("draw_waveform", "analyse_loudness"))
+    assert {
+        registry[task].queue for task in ("ingest_upload", "transcode_version", "draw_waveform", "analyse_loudness")
+    } == {"media"}
+    assert (transcode.limit, transcode.rate and transcode.rate.count) == (2, 10)
+    assert [registry[task].limit for task in ("draw_waveform", "analyse_loudness")] == [4, 4]
