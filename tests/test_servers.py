@@ -68,9 +68,10 @@ def test_a_machine_without_servers_says_what_to_install(tmp_path: Path, monkeypa
 def test_a_machine_with_nothing_but_wheels_has_both_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(postgres, "MACHINE", tmp_path)
+    assert "site-packages" in str(postgres.find_postgres())
     assert "site-packages" in str(servers.find_redis())
-    binaries = postgres.find_postgres()
-    assert "site-packages" in str(binaries)
+    with RedisServer(binary=servers.find_redis()) as server, Redis.from_url(server.url, protocol=2) as client:
+        assert client.ping()
 
 
 async def test_the_wheels_postgres_runs(tmp_path: Path) -> None:

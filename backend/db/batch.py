@@ -42,7 +42,9 @@ class Batch:
 
     def encode(self, rows: Sequence[Mapping[str, Cell]]) -> str:
         """The parameter `:rows`. A missing column is NULL."""
-        return json.dumps([{name: self._encode(row.get(name), kind) for name, kind in self.columns.items()} for row in rows])
+        return json.dumps(
+            [{name: self._encode(row.get(name), kind) for name, kind in self.columns.items()} for row in rows]
+        )
 
     def _encode(self, value: Cell, kind: Kind) -> str | int | float | bool | None:
         if value is None:

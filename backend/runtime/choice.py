@@ -82,13 +82,17 @@ class Choice:
         return self.task_room[task]
 
     async def _count_task_room(self, task: str) -> int:
-        if task not in self.view.known_tasks:
-            self.buried += await claim.bury_unknown(self.unit, task, self.moment)
-            return 0
         spec, room = registry.get(task), MOST_AT_ONCE
-        if spec is not None and spec.limit is not None:
+        if spec is None:
+            # Its limits are known to the processes that declare it: one of them hands it over.
+            if task not in await claim.declared(self.unit):
+                self.buried += await claim.bury_unknown(self.unit, task, self.moment)
+            return 0
+        if task not in self.view.known_tasks:
+            return 0  # no worker that lives declares it, yet
+        if spec.limit is not None:
             room = min(room, spec.limit - self.in_hand.by_task[task])
-        if spec is not None and spec.rate is not None:
+        if spec.rate is not None:
             room = min(room, spec.rate.count - await self._starts("task", task, spec.rate.per))
         return room
 

@@ -1,13 +1,18 @@
 """The run that the current code is part of: its identity and its progress."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 
+from backend.runtime.storable import storable
+
 PUBLISH_EVERY_S = 0.1
 RECORD_EVERY_S = 30.0
 RECORD_STEP = 10.0  # percent
+TOO_LITTLE = 1e-6  # of a run, to say when it will be done
+MESSAGE_LIMIT = 500
 
 
 @dataclass(frozen=True)
@@ -50,26 +55,30 @@ class RunContext:
         self, current: float, total: float, message: str | None = None, counts: Mapping[str, int] | None = None
     ) -> None:
         """Say how far the run is. Cheap: call it as often as you like; what is too frequent is merged."""
-        now = time.monotonic()
+        now, before = time.monotonic(), self.latest
+        current, total = _finite(current), _finite(total)
         fraction = min(max(current / total, 0.0), 1.0) if total > 0 else 0.0
         spent = now - self._began
-        eta = spent / fraction - spent if fraction > 0 else None
         self.latest = Progress(
             current,
             total,
-            round(100 * fraction, 1),
-            message,
-            dict(counts or {}),
-            None if eta is None else round(eta, 1),
+            percent := round(100 * fraction, 1),
+            None if message is None else storable(message, MESSAGE_LIMIT),
+            {storable(name, MESSAGE_LIMIT): int(count) for name, count in (counts or {}).items()},
+            round(spent / fraction - spent, 1) if fraction > TOO_LITTLE else None,
         )
-        if now - self._published < PUBLISH_EVERY_S and fraction < 1:
+        completed = fraction == 1 and (before is None or before.percent < percent)
+        if now - self._published < PUBLISH_EVERY_S and not completed:
             return
         self._published = now
-        percent = self.latest.percent
         record = abs(percent - self._recorded_percent) >= RECORD_STEP or now - self._recorded >= RECORD_EVERY_S
         if record:
             self._recorded, self._recorded_percent = now, percent
         self._report(self.latest, record)
+
+
+def _finite(number: float) -> float:
+    return number if math.isfinite(number) else 0.0
 
 
 requester: ContextVar[str | None] = ContextVar("requester", default=None)

@@ -1,6 +1,5 @@
 """When a schedule is due: cron expressions and intervals. Pure: a moment goes in, the next one comes out."""
 
-import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from backend.errors import InvalidSchedule
 INTERVAL = re.compile(r"every\s+(\d+(?:\.\d+)?)\s*(s|m|h|d)?", re.IGNORECASE)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SHORTEST = 1.0
+LENGTH_LIMIT = 100
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Timing:
         floor = max(after, now) if now else after
         if self.interval is None:
             return next(CronSim(self.text, floor.astimezone(UTC)))
-        beats = math.floor((floor - after) / self.interval) + 1
+        beats = (floor - after) // self.interval + 1
         return after + beats * self.interval
 
 
@@ -47,7 +47,9 @@ def parse_timing(text: str) -> Timing:
         seconds = float(match[1]) * UNITS[(match[2] or "s").lower()]
         if not SHORTEST <= seconds <= 366 * 86400:
             raise InvalidSchedule(f"{text!r}: an interval is between 1 second and 366 days", field="schedule")
-        return Timing(f"every {seconds:g}", timedelta(seconds=seconds))
+        return Timing(f"every {seconds:f}".rstrip("0").rstrip("."), timedelta(seconds=seconds))
+    if len(clean) > LENGTH_LIMIT:
+        raise InvalidSchedule(f"a cron expression has at most {LENGTH_LIMIT} characters", field="schedule")
     if len(clean.split(" ")) != 5:
         raise InvalidSchedule(
             f"{text!r} is neither an interval nor a cron expression: write `every 300`, or five fields such as `0 1 * * *`",

@@ -31,6 +31,7 @@ class Dispatcher:
         self.hub = hub
         self.wake = wake
         self.process = name
+        self.feeding = True
         self._database = database
         self._down_since = 0.0
 
@@ -41,7 +42,7 @@ class Dispatcher:
 
     def take_slot(self, spec: TaskSpec) -> bool:
         """Whether a new run of `spec` may be handed over at once."""
-        return self.view.take_slot(spec)
+        return self.feeding and self.view.take_slot(spec)
 
     async def hand_over(self, tickets: Sequence[Ticket]) -> None:
         """Hand these over. When the engine is away they wait again; nobody but the log is told."""

@@ -1,6 +1,6 @@
 """Enqueue: a checked call becomes a row of the ledger, and is handed over after the commit."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, ParamSpec
@@ -16,13 +16,15 @@ from backend.runtime.cancel import cancel_in
 from backend.runtime.context import active_run_id, requester
 from backend.runtime.dispatch import dispatcher
 from backend.runtime.ledger.insert import NewRun, active_run, insert_runs, push_back, release_slot
-from backend.runtime.registry import TaskFunction, TaskSpec, Unique, spec_of
+from backend.runtime.registry import PRIORITY_LIMIT, TaskFunction, TaskSpec, Unique, spec_of
+from backend.runtime.retry import YEAR_S
+from backend.runtime.storable import storable
 from backend.runtime.ticket import Ticket
 
 P = ParamSpec("P")
 
 DEBOUNCE_S = 5.0
-KEY_LIMIT = 500
+TEXT_LIMIT = 500
 BATCH = 1000
 SLOT_TRIES = 5
 
@@ -44,16 +46,27 @@ class Options:
     at: datetime | None = None
     priority: int | None = None
     key: str | None = None
-    debounce: float = DEBOUNCE_S
+    debounce: float | None = None
     requested_by: str | None = None
+
+    def check(self, key: str | None, requested_by: str | None) -> None:
+        """Raise InvalidArguments, naming the option that cannot be. `key` and `requested_by` are those of the run."""
+        for name, text in (("key", key), ("requested_by", requested_by)):
+            if text is not None and (not 0 < len(text) <= TEXT_LIMIT or storable(text, TEXT_LIMIT) != text):
+                raise InvalidArguments(f"`{name}` is text of 1 to {TEXT_LIMIT} characters", field=name)
+        for name, wait in (("after", self.after), ("debounce", self.debounce)):
+            if wait is not None and not 0 <= wait <= YEAR_S:
+                raise InvalidArguments(f"`{name}` is between 0 seconds and 366 days", field=name)
+        if self.priority is not None and not -PRIORITY_LIMIT <= self.priority <= PRIORITY_LIMIT:
+            raise InvalidArguments(
+                f"`priority` is between -{PRIORITY_LIMIT:,} and {PRIORITY_LIMIT:,}", field="priority"
+            )
+        if self.at is not None and self.at.tzinfo is None:
+            raise InvalidArguments("`at` needs a time zone", field="at")
 
     @property
     def due(self) -> datetime | None:
         """When the run may start, or None for at once."""
-        if self.at is not None and self.at.tzinfo is None:
-            raise InvalidArguments("`at` needs a time zone", field="at")
-        if self.after is not None and not 0 <= self.after <= 366 * 86400:
-            raise InvalidArguments("`after` is between 0 seconds and 366 days", field="after")
         due = self.at or (now() + timedelta(seconds=self.after) if self.after else None)
         return due if due is not None and due > now() else None
 
@@ -68,7 +81,7 @@ class Scheduler(Generic[P]):
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Receipt:
         """Enqueue a run. Inside a unit of work it commits with it. Raises InvalidArguments."""
-        return await enqueue(self.function, *args, options=self.options, **kwargs)
+        return await enqueue_call(self.function, args, kwargs, self.options)
 
     def using(self, **options: Any) -> "Scheduler[P]":
         """The same, with `after`, `at`, `priority`, `key`, `debounce` or `requested_by` for this call."""
@@ -80,8 +93,15 @@ def scheduler(task: Callable[P, Any]) -> Scheduler[P]:
     return Scheduler(spec_of(task).name, task)
 
 
-async def enqueue(task: TaskFunction | str, *args: Any, options: Options = Options(), **kwargs: Any) -> Receipt:
+async def enqueue(task: TaskFunction | str, /, *args: Any, options: Options = Options(), **kwargs: Any) -> Receipt:
     """Enqueue one run of a declared task. Raises UnknownTask, InvalidArguments."""
+    return await enqueue_call(task, args, kwargs, options)
+
+
+async def enqueue_call(
+    task: TaskFunction | str, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: Options
+) -> Receipt:
+    """The same for arguments whatever their names are. Raises UnknownTask, InvalidArguments."""
     spec = spec_of(task)
     async with unit_of_work() as unit:
         return await enqueue_in(unit, spec, spec.arguments.bind(args, kwargs), options)
@@ -119,12 +139,12 @@ async def enqueue_in(unit: Unit, spec: TaskSpec, args: dict[str, Any], options: 
 
 
 def _new_run(spec: TaskSpec, args: dict[str, Any], options: Options) -> NewRun:
-    key = options.key or spec.key_for(args)
-    if key is not None and len(key) > KEY_LIMIT:
-        raise InvalidArguments(f"the key is longer than {KEY_LIMIT} characters", field="key")
+    key = options.key if options.key is not None else spec.key_for(args)
+    requested_by = options.requested_by or requester.get()
+    options.check(key, requested_by)
     due = options.due
     if due is None and spec.unique is Unique.DEBOUNCE and key is not None:
-        due = now() + timedelta(seconds=options.debounce)
+        due = now() + timedelta(seconds=DEBOUNCE_S if options.debounce is None else options.debounce)
     carrier: dict[str, str] = {}
     TraceContextTextMapPropagator().inject(carrier)
     return NewRun(
@@ -137,7 +157,7 @@ def _new_run(spec: TaskSpec, args: dict[str, Any], options: Options) -> NewRun:
         key=key,
         slot=key,
         due_at=due,
-        requested_by=options.requested_by or requester.get(),
+        requested_by=requested_by,
         cause=active_run_id(),
         trace=carrier.get("traceparent"),
     )

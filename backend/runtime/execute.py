@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -25,11 +26,15 @@ from backend.runtime.ledger.journal import Journal
 from backend.runtime.logs import AttemptLog, current_log
 from backend.runtime.registry import TaskSpec, registry
 from backend.runtime.retry import decide
+from backend.runtime.storable import json_text, storable
 from backend.runtime.ticket import Ticket
 
 logger = logging.getLogger(__name__)
 tracer = trace.get_tracer("backline")
 
+HALT_AGAIN_S = 10.0
+RESULT_LIMIT = 256 * 1024
+SUBJECT_LIMIT = 480  # and the mark of the cut: the column takes 500
 UNKNOWN_TASK_PAUSE = timedelta(seconds=1)
 
 
@@ -51,6 +56,7 @@ class Running:
     context: RunContext
     log: AttemptLog
     halt: Halt | None = None
+    halted_at: float = 0.0
 
 
 class Executor:
@@ -74,8 +80,13 @@ class Executor:
 
     async def execute(self, ticket: Ticket, redelivered: bool = False) -> None:
         """Execute one hand-over. Never raises on the work's account; the ledger gets the outcome."""
-        if redelivered or ticket.run_id in self.running:
-            # Its first worker died, or is still at it somewhere: only the ledger knows.
+        older = self.running.get(ticket.run_id)
+        if older is not None:
+            if older.ticket.handover >= ticket.handover:
+                return  # it is under way here, and not lost
+            self.halt(ticket.run_id, Halt.FENCED)
+        elif redelivered:
+            # Its first worker died, or is still at it elsewhere: only the ledger knows.
             revived = await self._revive(ticket)
             if revived is None:
                 return
@@ -88,12 +99,19 @@ class Executor:
         await self._journal.record(end)
 
     def halt(self, run_id: str, why: Halt) -> bool:
-        """Stop an attempt that runs here. Returns whether there was one."""
-        running = self.running.get(run_id)
+        """Stop an attempt that runs here. Returns whether there was one.
+
+        Its clean-up is left alone: one that does not end is stopped again only after a while.
+        """
+        running, moment = self.running.get(run_id), time.monotonic()
         if running is None:
             return False
         running.halt = running.halt or why
-        running.task.cancel()
+        if running.task.cancelling() and not running.halted_at:
+            running.halted_at = moment  # the engine was first
+        if not running.halted_at or moment - running.halted_at > HALT_AGAIN_S:
+            running.halted_at = moment
+            running.task.cancel()
         return True
 
     def fenced(self, start: Started) -> None:
@@ -146,12 +164,15 @@ class Executor:
         with tracer.start_as_current_span(spec.name, _cause(ticket), attributes=attributes) as span:
             try:
                 return self._succeeded(running, await self._work(spec, ticket))
-            except asyncio.CancelledError:
-                return self._halted(running)
-            except Exception as error:  # the boundary of a run: whatever the work raises is its outcome
-                span.record_exception(error)
-                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
-                return self._raised(running, spec, error)
+            except (Exception, SystemExit, asyncio.CancelledError) as error:
+                # The boundary of a run: whatever the work raises is its outcome.
+                if running.halt is not None or running.task.cancelling():
+                    return self._halted(running)
+                fault = Fault.of(error)
+                # OpenTelemetry's own `record_exception` fails on an exception whose __str__ does.
+                span.add_event("exception", fault.attributes())
+                span.set_status(Status(StatusCode.ERROR, fault.type))
+                return self._raised(running, spec, error, fault)
 
     async def _work(self, spec: TaskSpec, ticket: Ticket) -> object:
         limit = spec.timeout.total_seconds() if spec.timeout else None
@@ -172,14 +193,14 @@ class Executor:
 
     def _halted(self, running: Running) -> Ended:
         # The cancellation is answered here; the task it was sent to goes on to report.
-        running.task.uncancel()
-        if running.halt is Halt.SHUTDOWN:
-            return self._ended(running, State.WAITING, Outcome.INTERRUPTED, running.ticket.attempt)
-        return self._ended(running, State.CANCELLED, Outcome.CANCELLED, running.context.attempt)
+        while running.task.cancelling():
+            running.task.uncancel()
+        # Not an attempt of its own. The ledger makes it `cancelled` if somebody cancelled the run.
+        return self._ended(running, State.WAITING, Outcome.INTERRUPTED, running.ticket.attempt)
 
-    def _raised(self, running: Running, spec: TaskSpec, error: Exception) -> Ended:
+    def _raised(self, running: Running, spec: TaskSpec, error: BaseException, fault: Fault) -> Ended:
         attempt = running.context.attempt
-        decision, fault = decide(error, attempt, spec.retry), Fault.of(error)
+        decision = decide(error, attempt, spec.retry)
         outcome = Outcome.TIMED_OUT if isinstance(error, TimedOut) else Outcome.FAILED
         match decision.steer:
             case Steer.RETRY:
@@ -189,7 +210,7 @@ class Executor:
                 return self._failed(running, State.SCHEDULED, Outcome.SNOOZED, attempt - 1, fault, decision.after)
             case Steer.PARK:
                 end = self._failed(running, State.WAITING, Outcome.PARKED, attempt - 1, fault, timedelta(0))
-                return replace(end, parked_on=decision.subject)
+                return replace(end, parked_on=storable(decision.subject or "", SUBJECT_LIMIT))
             case Steer.DIE:
                 logger.error("run is dead after attempt %d: %s: %s", attempt, fault.type, fault.message)
                 return replace(self._failed(running, State.DEAD, outcome, attempt, fault, timedelta(0)), due_at=None)
@@ -210,6 +231,7 @@ class Executor:
         latest = running.context.latest
         return Ended(
             running.ticket.run_id,
+            running.ticket.handover,
             running.number,
             now(),
             state,
@@ -226,13 +248,10 @@ def _cause(ticket: Ticket) -> Context | None:
 
 
 def _storable(result: object) -> object:
-    """A result as JSON. Raises InvalidArguments, a permanent error, when it is not."""
+    """A result as plain JSON. Raises InvalidArguments, a permanent error, when it is not."""
+    if result is None:
+        return None
     try:
-        text = json.dumps(result, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InvalidArguments(f"the task returned what is not JSON: {error}", field="result") from None
-    if "\\u0000" in text:
-        raise InvalidArguments(
-            "the task returned a string with a NUL character, which no database stores", field="result"
-        )
-    return result
+        return json.loads(json_text(result, RESULT_LIMIT))
+    except ValueError as error:
+        raise InvalidArguments(f"the task's result cannot be stored: {error}", field="result") from None

@@ -26,7 +26,6 @@ class Feeder:
     """Turns of the ledger. It is the outbox, the order by priority, the limits, and what pause and resume act on."""
 
     def __init__(self, database: Database, journal: Journal, poll_s: float) -> None:
-        self.feeding = True
         self._database = database
         self._journal = journal
         self._poll_s = poll_s
@@ -54,24 +53,26 @@ class Feeder:
     async def turn(self, here: Dispatcher) -> None:
         """Write what was reported, take what is next, and hand it over."""
         page = self._journal.take()
-        self._more = False
+        self._more, self._next_due = False, None
         tickets: list[Ticket] = []
+        written = False
         try:
             async with self._database.unit() as unit:
                 changes = await page.write(unit)
-                if self.feeding and here.may_try and here.view.capacity > 0:
+                if here.feeding and here.may_try and here.view.capacity > 0:
                     tickets, buried = await self._feed(unit, here)
                     changes += buried
-        except BaseException:
-            self._journal.put_back(page)
-            raise
+            written = True
+        finally:
+            if not written:
+                self._journal.put_back(page)
         self._journal.settle(page, changes)
         here.tell(changes)
         await here.hand_over(tickets)
 
     async def drain(self, here: Dispatcher) -> None:
         """Write everything that was reported, and hand over nothing."""
-        self.feeding = False
+        here.feeding = False
         while not self._journal.empty:
             await self.turn(here)
 

@@ -5,6 +5,8 @@ from collections import deque
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from backend.runtime.storable import storable
+
 LINE_LIMIT = 4000
 
 
@@ -22,8 +24,8 @@ class AttemptLog:
         line: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
-            "logger": record.name,
-            "message": message if len(message) <= LINE_LIMIT else message[:LINE_LIMIT] + "…",
+            "logger": storable(record.name, LINE_LIMIT),
+            "message": message,
         }
         if len(self._head) < self._limit // 2:
             self._head.append(line)
@@ -40,6 +42,9 @@ class AttemptLog:
 current_log: ContextVar[AttemptLog | None] = ContextVar("current_log", default=None)
 
 
+_formatter = logging.Formatter("%(message)s")
+
+
 class AttemptLogHandler(logging.Handler):
     """Sends each record to the log of the run it was made in."""
 
@@ -48,10 +53,12 @@ class AttemptLogHandler(logging.Handler):
         log = current_log.get()
         if log is None:
             return
-        message = record.getMessage()
-        if record.exc_info:
-            message = f"{message}\n{logging.Formatter().formatException(record.exc_info)}"
-        log.append(record, message.replace("\x00", "\\x00"))
+        try:
+            message = _formatter.format(record)
+        except (TypeError, ValueError, KeyError, AttributeError):  # no reason to fail the run that logged the line
+            self.handleError(record)
+            return
+        log.append(record, storable(message, LINE_LIMIT))
 
 
 _handler = AttemptLogHandler()

@@ -1,6 +1,7 @@
 """The processes that share the ledger: each says that it lives, what it can do, and reads the same of the others."""
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -13,12 +14,16 @@ from uuid import uuid4
 import psutil
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.db.base import now
 from backend.db.models.runs import Process
 from backend.db.session import Database, Unit
+from backend.errors import Unavailable
 from backend.runtime.registry import registry
 from backend.runtime.view import ClusterView
+
+logger = logging.getLogger(__name__)
 
 SILENT_BEATS = 5
 SILENT_AT_LEAST_S = 10.0
@@ -30,7 +35,7 @@ class ProcessCard:
     """What this process says of itself."""
 
     kind: str  # worker | api
-    engine: str
+    engine: str  # docket | memory | inline; only the first is shared with other processes
     capacity: int
     name: str = field(default_factory=lambda: f"{socket.gethostname()}#{os.getpid()}#{uuid4().hex[:6]}")
     started_at: datetime = field(default_factory=now)
@@ -93,8 +98,11 @@ class Heartbeat:
         """Beat until cancelled. `on_cancelled` gets the runs here that were cancelled while the engine did not tell."""
         while True:
             on_beat()
-            for run_id in await self.beat():
-                on_cancelled(run_id)
+            try:
+                for run_id in await self.beat():
+                    on_cancelled(run_id)
+            except (SQLAlchemyError, OSError, Unavailable) as error:
+                logger.error("cannot tell the ledger that this process lives: %s", type(error).__name__)
             await asyncio.sleep(self._beat_s)
 
     async def beat(self) -> list[str]:
@@ -110,13 +118,13 @@ class Heartbeat:
 
     def _learn(self, rows: Any) -> None:
         own = self._card.name
-        shared = [row for row in rows if row.engine == self._card.engine != "inline" or row.name == own]
+        shared = [row for row in rows if row.name == own or row.engine == self._card.engine == "docket"]
         self.live = {row.name for row in rows}
         returned = next((row.canary_at for row in rows if row.name == own), None)
         if returned is not None and (self._card.canary_at is None or returned > self._card.canary_at):
             self._card.canary_at = returned
         self._view.capacity = sum(row.capacity for row in shared)
-        self._view.known_tasks = set(registry).union(*(row.tasks for row in rows))
+        self._view.known_tasks = set().union(*(row.tasks for row in shared if row.capacity))
 
     async def pass_on_canary(self, sender: str) -> None:
         """A canary of another process was executed here: let its sender know."""

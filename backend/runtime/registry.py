@@ -16,9 +16,13 @@ from backend.runtime.retry import Retry
 
 P = ParamSpec("P")
 R = TypeVar("R")
+E = TypeVar("E", bound=StrEnum)
 TaskFunction = Callable[..., Awaitable[Any]]
 
 QUEUES = ("federation", "media", "library", "curation", "marketplace", "analytics", "upkeep")
+
+
+PRIORITY_LIMIT = 1_000_000
 
 
 class Unique(StrEnum):
@@ -118,7 +122,6 @@ def task(
     """
 
     def declare(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-        timing = parse_timing(f"every {every:g}" if every is not None else cron or "") if every or cron else None
         add(
             TaskSpec(
                 name=function.__name__,
@@ -127,17 +130,33 @@ def task(
                 queue=queue,
                 priority=priority,
                 limit=limit,
-                rate=Rate.parse(rate) if rate else None,
+                rate=Rate.parse(rate) if rate is not None else None,
                 retry=retry or Retry(),
-                timeout=timedelta(seconds=timeout) if timeout else None,
+                timeout=timedelta(seconds=timeout) if timeout is not None else None,
                 key=key,
-                unique=Unique(unique),
-                schedule=ScheduleSpec(timing, Overlap(overlap), CatchUp(catchup)) if timing else None,
+                unique=_choice(Unique, unique, "unique"),
+                schedule=_schedule(every, cron, overlap, catchup),
             )
         )
         return function
 
     return declare
+
+
+def _schedule(every: float | None, cron: str | None, overlap: str, catchup: str) -> ScheduleSpec | None:
+    policy = _choice(Overlap, overlap, "overlap"), _choice(CatchUp, catchup, "catchup")
+    if every is not None and cron is not None:
+        raise InvalidInput("a schedule has `every` or `cron`, not both", field="cron")
+    if every is not None:
+        return ScheduleSpec(parse_timing(f"every {every:f}"), *policy)
+    return ScheduleSpec(parse_timing(cron), *policy) if cron is not None else None
+
+
+def _choice(kind: type[E], value: str, field: str) -> E:
+    try:
+        return kind(value)
+    except ValueError:
+        raise InvalidInput(f"{field}={value!r}: choose {' or '.join(map(repr, map(str, kind)))}", field=field) from None
 
 
 def add(spec: TaskSpec) -> None:
@@ -149,6 +168,12 @@ def add(spec: TaskSpec) -> None:
         raise InvalidInput(f"{where}: no queue {spec.queue!r}; queues are {', '.join(QUEUES)}", field="queue")
     if spec.limit is not None and spec.limit < 1:
         raise InvalidInput(f"{where}: limit must be at least 1", field="limit")
+    if not -PRIORITY_LIMIT <= spec.priority <= PRIORITY_LIMIT:
+        raise InvalidInput(
+            f"{where}: a priority is between -{PRIORITY_LIMIT:,} and {PRIORITY_LIMIT:,}", field="priority"
+        )
+    if spec.timeout is not None and spec.timeout <= timedelta(0):
+        raise InvalidInput(f"{where}: timeout must be more than 0 seconds", field="timeout")
     if spec.key:
         spec.arguments.check_template(spec.key, where)
     if spec.schedule and not spec.arguments.all_optional:

@@ -44,7 +44,7 @@ class Runner:
         self.settings = settings
         self.database = db
         self.view = ClusterView.from_settings(runner.runner_queue_concurrency, runner.runner_queue_rate)
-        self.card = ProcessCard(kind, "docket" if docket.url else "inline", capacity)
+        self.card = ProcessCard(kind, _engine_name(docket.url), capacity)
         self.hub = EventHub(self.card.name)
         self.journal = Journal(self._wake, self._fenced)
         self.feeder = Feeder(db, self.journal, runner.runner_poll_s)
@@ -95,7 +95,7 @@ class Runner:
 
     async def stop(self) -> None:
         """Take nothing new, let what runs finish within the grace, hand back the rest, write everything down."""
-        self.feeder.feeding = False
+        self.here.feeding = False
         await self.engine.quiet()
         await self._wait_idle(self.settings.runner.runner_shutdown_grace_s)
         self.executor.stopping = True
@@ -124,8 +124,11 @@ class Runner:
         self.executor.fenced(start)  # type: ignore[arg-type]
 
     async def _revive(self, ticket: Ticket) -> Ticket | None:
+        runner, moment = self.settings.runner, now()
+        # A lease is renewed every quarter of its time, so a worker whose lease ran out by its death is silent longer.
+        silence = timedelta(seconds=min(2.5 * runner.runner_heartbeat_s, 0.6 * runner.runner_redelivery_s))
         async with self.database.unit() as unit:
-            again, changes = await revive(unit, ticket, now(), self.settings.runner.runner_crash_limit)
+            again, changes = await revive(unit, ticket, moment, runner.runner_crash_limit, moment - silence)
         self.here.tell(changes)
         return again
 
@@ -157,6 +160,12 @@ class Runner:
             if self.view.engine_up and now() - self.card.canary_at > patience:
                 self.card.canary_at = now()
                 self.engine_loop.restart(f"no canary came back for {patience.total_seconds():g} s")
+
+
+def _engine_name(url: str | None) -> str:
+    if url is None:
+        return "inline"
+    return "memory" if url.startswith("memory://") else "docket"
 
 
 _runner: Runner | None = None

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from backend.db.base import now
 from backend.db.models.runs import ACTIVE, TERMINAL, Attempt, Run, State
@@ -101,17 +102,16 @@ async def requeue_run(run_id: str, args: dict[str, Any] | None = None) -> RunVie
     edited = spec.arguments.normalise(run.args if args is None else args)
     async with unit_of_work() as unit:
         if await requeue_in(unit, run, edited) is None:
-            holder = await active_run(unit, run.task, run.key or "")
+            holder = await active_run(unit, run.task, _key_for(run, edited) or "")
             raise Conflict(f"run {holder.id if holder else '?'} with the same key is active", field="key")
     return await get_run(run_id)
 
 
 async def requeue_in(unit: Unit, run: RunView, args: dict[str, Any]) -> Change | None:
     """Requeue within this unit. None when it is not ended any more, or when an active run has its key."""
-    slot = None if run.key is None else run.key
-    if slot is not None and await active_run(unit, run.task, slot):
+    key = _key_for(run, args)
+    if key is not None and await active_run(unit, run.task, key):
         return None
-    key = spec.key_for(args) if (spec := registry.get(run.task)) and spec.key and args != run.args else run.key
     if args != run.args:
         # The attempts so far ran with other arguments: keep those with the last of them.
         last = select(func.max(Attempt.number)).where(Attempt.run_id == run.id).scalar_subquery()
@@ -136,7 +136,11 @@ async def requeue_in(unit: Unit, run: RunView, args: dict[str, Any]) -> Change |
         .values(error=None, error_type=None, error_group=None, result=None, progress=None)
         .returning(Run.revision)
     )
-    revision = (await unit.connection.execute(statement)).scalar()
+    try:
+        async with unit.connection.begin_nested():
+            revision = (await unit.connection.execute(statement)).scalar()
+    except IntegrityError:
+        return None  # another run took the key in this very moment
     if revision is None:
         return None
     change = Change(run.id, State.WAITING, revision)
@@ -148,6 +152,18 @@ async def requeue_in(unit: Unit, run: RunView, args: dict[str, Any]) -> Change |
 
     unit.after_commit(tell)
     return change
+
+
+def _key_for(run: RunView, args: dict[str, Any]) -> str | None:
+    """The key with these arguments: one that came from the old arguments follows the new ones."""
+    spec = registry.get(run.task)
+    if spec is None or spec.key is None or args == run.args:
+        return run.key
+    try:
+        derived = run.key == spec.key_for(run.args)
+    except LookupError:
+        derived = True  # the task's parameters have changed since
+    return spec.key_for(args) if derived else run.key
 
 
 async def release_parked(subject: str) -> int:

@@ -1,19 +1,21 @@
 """Schedules as operators handle them: list, pause, resume, run now, change the interval. Changes survive a deploy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
 
 from backend.db.base import now
+from backend.db.ids import new_id
 from backend.db.models.runs import Run, Schedule
 from backend.db.session import database, unit_of_work
 from backend.errors import NotFound
 from backend.runtime.cron import parse_timing
 from backend.runtime.dispatch import dispatcher
 from backend.runtime.enqueue import Options, Receipt, enqueue_in
-from backend.runtime.registry import registry, spec_of
+from backend.runtime.registry import Overlap, Unique, registry, spec_of
+from backend.runtime.ticker import SCHEDULE_KEY
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,11 @@ async def pause(task: str) -> None:
 
 async def resume(task: str) -> None:
     """Fire again, from the next time of its timing on: what passed meanwhile is not made up for. Raises NotFound."""
-    view = await get_schedule(task)
-    timing = parse_timing(view.override or view.declared)
-    await _change(task, paused=False, next_at=timing.next(view.next_at or now(), now()))
+    view, moment = await get_schedule(task), now()
+    due = view.next_at or moment
+    if due <= moment:
+        due = parse_timing(view.override or view.declared).next(due, moment)
+    await _change(task, paused=False, next_at=due)
 
 
 async def set_interval(task: str, timing: str | None) -> None:
@@ -72,13 +76,20 @@ async def set_interval(task: str, timing: str | None) -> None:
 
 
 async def run_now(task: str, args: dict[str, Any] | None = None) -> Receipt:
-    """Run it once, now, with these arguments for this time. Its next time stays. Raises NotFound, InvalidArguments."""
+    """Run it once, now, with these arguments for this time. Its next time stays.
+
+    Where runs of the schedule may not overlap, one that is active is given back. Raises NotFound, InvalidArguments.
+    """
     await get_schedule(task)
     spec = spec_of(task)
+    alone = spec.schedule is None or spec.schedule.overlap is Overlap.SKIP
+    options = Options(key=SCHEDULE_KEY if alone else f"run now {new_id()}")
     async with unit_of_work() as unit:
-        receipt = await enqueue_in(unit, spec, spec.arguments.normalise(args or {}), Options(key="run-now"))
-        changed = update(Schedule).where(Schedule.task == task).values(last_run_id=receipt.id, last_at=now())
-        await unit.connection.execute(changed)
+        once = replace(spec, unique=Unique.RETURN)
+        receipt = await enqueue_in(unit, once, spec.arguments.normalise(args or {}), options)
+        if receipt.created:
+            changed = update(Schedule).where(Schedule.task == task).values(last_run_id=receipt.id, last_at=now())
+            await unit.connection.execute(changed)
     return receipt
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-RESERVED_SHARE = 5  # one slot in five, at most, is kept for queues that have nothing in hand
+RESERVED_SHARE = 5  # one slot in five, and at least one, is kept for queues that have nothing in hand
 
 
 def allocate(
@@ -24,7 +24,7 @@ def allocate(
 
     while free > 0:
         idle = sum(1 for queue in limits if not in_hand.get(queue, 0) and not grants.get(queue, 0))
-        reserve = min(idle, capacity // RESERVED_SHARE)
+        reserve = min(idle, max(capacity // RESERVED_SHARE, 1)) if capacity > 1 else 0
         open_queues = [
             queue
             for queue in demand

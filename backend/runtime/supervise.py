@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 BACKOFF = Retry(base=0.5, factor=2.0, cap=30.0, jitter=0.2)
 HEALTHY_AFTER_S = 60.0
+RESTART_PATIENCE_S = 10.0
 
 
 @dataclass
@@ -21,7 +22,6 @@ class Supervised:
 
     name: str
     loop: Callable[[], Awaitable[None]]
-    on_death: Callable[[Fault], None] = lambda fault: None
     restarts: int = 0
     last_error: str | None = None
     alive: bool = False
@@ -38,6 +38,8 @@ class Supervised:
             logger.error("%s is restarted: %s", self.name, why)
             self.last_error = why
             self._inner.cancel()
+            # docket's loop lets all that runs finish first. It gets a while for that, not for ever.
+            asyncio.get_running_loop().call_later(RESTART_PATIENCE_S, self._inner.cancel)
 
     async def stop(self, patience_s: float = 2.0) -> None:
         """End the loop. One that lingers, as docket's does while it drains, is cancelled a second time."""
@@ -59,7 +61,6 @@ class Supervised:
                 fault = Fault.of(error)
                 self.last_error = f"{fault.type}: {fault.message}"
                 logger.error("%s died: %s", self.name, self.last_error, exc_info=error)
-                self.on_death(fault)
             self.alive = False
             self.restarts = 1 if time.monotonic() - began > HEALTHY_AFTER_S else self.restarts + 1
             await asyncio.sleep(BACKOFF.delay(self.restarts).total_seconds())

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from contextvars import ContextVar
+from typing import TextIO
 
 import logfire
 
@@ -27,19 +28,30 @@ class _RequestFilter(logging.Filter):
         return True
 
 
-def set_up_logging(level: str = "INFO") -> None:
-    """Log to standard error, one line a record. Calling it again only changes the level.
+class _Terminal(logging.StreamHandler[TextIO]):
+    """Writes to whatever standard error is at the moment, and says which request a line belongs to."""
 
-    Raises ValueError when `level` is not a level's name.
-    """
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(logging.Formatter(FORMAT))
+        self.addFilter(_RequestFilter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+_terminal = _Terminal()
+
+
+def set_up_logging(level: str = "INFO") -> None:
+    """Log to standard error, one line a record. Calling it again only changes the level."""
     root = logging.getLogger()
-    root.setLevel(level.upper())
-    if any(isinstance(seen, _RequestFilter) for handler in root.handlers for seen in handler.filters):
-        return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(FORMAT))
-    handler.addFilter(_RequestFilter())
-    root.addHandler(handler)
+    root.setLevel(level)
+    # Some loggers have a lower level of their own, for the logs that runs keep.
+    _terminal.setLevel(level)
+    if _terminal not in root.handlers:
+        root.addHandler(_terminal)
     # These say on INFO what is already said by the ledger.
     for name in ("httpx", "httpcore", "docket", "alembic"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

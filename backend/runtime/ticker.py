@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 # A schedule fires late by up to this much without counting as missed.
 GRACE_S = 30.0
+# Runs of a schedule that may not overlap have the same key.
+SCHEDULE_KEY = "schedule"
 
 _NOTE = text("""
     INSERT INTO schedules (task, declared, paused, next_at, updated_at) VALUES (:task, :declared, false, :next_at, :now)
@@ -37,7 +39,13 @@ async def note_declared(database: Database) -> None:
                 await unit.connection.execute(_NOTE, row)
 
 
-_NEXT = text("SELECT min(next_at) AS next_at FROM schedules WHERE NOT paused").columns(next_at=Moment())
+_FIRST = text("SELECT min(next_at) AS next_at FROM schedules WHERE NOT paused").columns(next_at=Moment())
+# Not the same: what only other processes declare stays due until they fire it.
+_NEXT = (
+    text("SELECT min(next_at) AS next_at FROM schedules WHERE NOT paused AND next_at > :now")
+    .bindparams(bindparam("now", type_=Moment()))
+    .columns(next_at=Moment())
+)
 _DUE = (
     text("SELECT task, declared, override, next_at FROM schedules WHERE NOT paused AND next_at <= :now")
     .bindparams(bindparam("now", type_=Moment()))
@@ -57,14 +65,14 @@ async def fire_due(unit: Unit, moment: datetime) -> datetime | None:
     The run and the schedule's next time are one transaction under the feeder's lock, so a due time fires once, with
     any number of processes. A schedule that this process's code does not declare is left to one that does.
     """
-    next_at = (await unit.connection.execute(_NEXT)).scalar()
-    if next_at is None or next_at > moment:
-        return next_at
+    first = (await unit.connection.execute(_FIRST)).scalar()
+    if first is None or first > moment:
+        return first
     for row in (await unit.connection.execute(_DUE, {"now": moment})).fetchall():
         spec = registry.get(row.task)
         if spec is not None and spec.schedule is not None:
             await _fire(unit, spec, row.override or row.declared, row.next_at, moment)
-    return (await unit.connection.execute(_NEXT)).scalar()
+    return (await unit.connection.execute(_NEXT, {"now": moment})).scalar()
 
 
 async def _fire(unit: Unit, spec: TaskSpec, timing: str, due: datetime, moment: datetime) -> None:
@@ -72,7 +80,7 @@ async def _fire(unit: Unit, spec: TaskSpec, timing: str, due: datetime, moment: 
     run_id = None
     missed = (moment - due).total_seconds() > GRACE_S
     if not missed or spec.schedule.catchup is CatchUp.ONE:
-        key = "schedule" if spec.schedule.overlap is Overlap.SKIP else f"schedule {due.isoformat()}"
+        key = SCHEDULE_KEY if spec.schedule.overlap is Overlap.SKIP else f"schedule {due.isoformat()}"
         options = Options(key=key, requested_by="schedule")
         receipt = await enqueue_in(unit, replace(spec, unique=Unique.RETURN), spec.arguments.normalise({}), options)
         run_id = receipt.id if receipt.created else None

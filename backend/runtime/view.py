@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from backend.errors import InvalidInput, Misconfigured
 from backend.runtime.registry import QUEUES, Rate, TaskSpec
 from backend.runtime.shares import allocate
 
@@ -18,7 +19,7 @@ class ClusterView:
     queue_limits: dict[str, int | None]
     queue_rates: dict[str, Rate]
     capacity: int = 0
-    known_tasks: set[str] = field(default_factory=set)
+    known_tasks: set[str] = field(default_factory=set)  # what the workers that live can execute
     paused_queues: set[str] = field(default_factory=set)
     paused_tasks: set[str] = field(default_factory=set)
     in_hand: Counter[str] = field(default_factory=Counter)
@@ -28,11 +29,19 @@ class ClusterView:
 
     @classmethod
     def from_settings(cls, concurrency: Mapping[str, int], rates: Mapping[str, str]) -> "ClusterView":
-        """A view that knows the queues' limits and nothing else. Raises InvalidInput for an unreadable rate."""
-        return cls(
-            {queue: concurrency.get(queue) for queue in QUEUES},
-            {queue: Rate.parse(rate) for queue, rate in rates.items()},
-        )
+        """A view that knows the queues' limits and nothing else. Raises Misconfigured, naming the setting."""
+        for setting, queues in (("RUNNER_QUEUE_CONCURRENCY", concurrency), ("RUNNER_QUEUE_RATE", rates)):
+            if unknown := sorted(set(queues) - set(QUEUES)):
+                raise Misconfigured(
+                    f"{setting}: no queue {unknown[0]!r}; queues are {', '.join(QUEUES)}", field=setting
+                )
+        if any(limit < 1 for limit in concurrency.values()):
+            raise Misconfigured("RUNNER_QUEUE_CONCURRENCY: at least 1 each", field="RUNNER_QUEUE_CONCURRENCY")
+        try:
+            parsed = {queue: Rate.parse(rate) for queue, rate in rates.items()}
+        except InvalidInput as error:
+            raise Misconfigured(f"RUNNER_QUEUE_RATE: {error}", field="RUNNER_QUEUE_RATE") from None
+        return cls({queue: concurrency.get(queue) for queue in QUEUES}, parsed)
 
     def counted(self, in_hand: Mapping[str, int], backlog: Iterable[str]) -> None:
         """Take over what a turn of the feeder counted and left."""

@@ -28,7 +28,8 @@ class LoopWatchdog:
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._stop = threading.Event()
-        self._answered = time.monotonic()
+        self._waiting = False  # for the loop's answer
+        self._asked = time.monotonic()
         self._lag_ms = 0.0
         self._thread = threading.Thread(target=self._watch, name="loop watchdog", daemon=True)
 
@@ -39,7 +40,8 @@ class LoopWatchdog:
     def stop(self) -> None:
         """End the thread."""
         self._stop.set()
-        self._thread.join(timeout=2)
+        if self._thread.is_alive():
+            self._thread.join(timeout=2)
 
     def take_lag(self) -> float:
         """The longest lag in milliseconds since the last call."""
@@ -49,23 +51,22 @@ class LoopWatchdog:
     def _watch(self) -> None:
         reported = False
         while not self._stop.wait(TICK_S):
-            asked = time.monotonic()
-            if self._answered >= 0:
-                self._answered = -1.0
-                self._asked = asked
+            if not self._waiting:
+                self._waiting, self._asked, reported = True, time.monotonic(), False
                 try:
                     self._loop.call_soon_threadsafe(self._answer)
                 except RuntimeError:
                     return  # the loop is closed
-                reported = False
-            elif not reported and asked - self._asked >= self._block_s:
+            elif not reported and (blocked_s := time.monotonic() - self._asked) >= self._block_s:
                 reported = True
-                self._report(asked - self._asked)
+                self._report(blocked_s)
 
     def _answer(self) -> None:
-        now = time.monotonic()
-        self._lag_ms = max(self._lag_ms, (now - self._asked) * 1000)
-        self._answered = now
+        lag = time.monotonic() - self._asked
+        self._lag_ms = max(self._lag_ms, lag * 1000)
+        if lag >= self._block_s:
+            self.blocked_at, self.blocked_s = now(), lag
+        self._waiting = False
 
     def _report(self, blocked_s: float) -> None:
         frame = sys._current_frames().get(self._loop_thread)

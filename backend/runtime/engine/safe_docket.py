@@ -146,4 +146,6 @@ def _problem_of(message: Message) -> str | None:
         message[b"key"].decode(), message[b"function"].decode()
     except Exception as error:  # unpickling can raise anything; the message becomes a dead run
         return f"{type(error).__name__}: {error}"
-    return None if isinstance(args, tuple) and isinstance(kwargs, dict) else "args is no tuple or kwargs is no dict"
+    if not isinstance(args, tuple) or not isinstance(kwargs, dict) or not all(isinstance(name, str) for name in kwargs):
+        return "args is no tuple, or kwargs is no dict with names"
+    return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy import String, TextClause, bindparam, text
 
 from backend.db.base import Json, Moment
 from backend.db.session import Unit
@@ -98,6 +98,14 @@ async def paused(unit: Unit) -> tuple[set[str], set[str]]:
     return {r.name for r in rows if r.kind == "queue"}, {r.name for r in rows if r.kind == "task"}
 
 
+_DECLARED = text("SELECT tasks FROM processes").columns(tasks=Json)
+
+
+async def declared(unit: Unit) -> set[str]:
+    """Tasks that some process declares, as it says itself. One that died is believed until its row is forgotten."""
+    return set().union(*(await unit.connection.execute(_DECLARED)).scalars())
+
+
 _UNKNOWN = text("""
     UPDATE runs SET state = 'dead', error_type = 'UnknownTask', error = :error, error_group = :group, finished_at = :now,
         updated_at = :now, revision = revision + 1
@@ -121,7 +129,8 @@ def _candidates(queues: tuple[str, ...]) -> TextClause:
         WHERE queue = '{queue}' AND state = 'waiting' AND parked_on IS NULL AND task NOT IN :blocked
         ORDER BY priority DESC, id LIMIT :most) AS {queue}"""
     return text(" UNION ALL ".join(one.format(queue=queue) for queue in queues)).bindparams(
-        bindparam("blocked", expanding=True)
+        # Typed, because an empty list would be one of integers, which PostgreSQL does not compare with text.
+        bindparam("blocked", expanding=True, type_=String())
     )
 
 

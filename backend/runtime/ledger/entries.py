@@ -24,6 +24,7 @@ class Ended:
     """An attempt ended, and what that makes of the run."""
 
     run_id: str
+    handover: int
     number: int
     at: datetime
     state: State

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from backend.db.models.runs import State
+from backend.db.models.runs import Outcome, State
 from backend.db.session import Unit
 from backend.runtime.ledger import statements
 from backend.runtime.ledger.entries import Ended, Entry, Progressed, Started
@@ -103,9 +103,19 @@ class Page:
             await _run(unit, statements.progressed, [asdict(entry) for entry in reports.values()])
         if ends:
             rows = [{field: getattr(entry, field) for field in statements.ENDED} for entry in ends]
-            changes += [Change(row.id, row.state, row.revision) for row in await _run(unit, statements.ended, rows)]
-            await _run(unit, statements.attempts_ended, rows)
+            ended = await _run(unit, statements.ended, rows)
+            changes += [Change(row.id, row.state, row.revision) for row in ended]
+            states = {(row.id, row.starts): row.state for row in ended}
+            attempts = [_attempt(row, states[key]) for row in rows if (key := (row["run_id"], row["number"])) in states]
+            if attempts:
+                await _run(unit, statements.attempts_ended, attempts)
         return changes
+
+
+def _attempt(row: dict[str, Any], state: str) -> dict[str, Any]:
+    # An attempt that was stopped from outside was cancelled if that is what became of the run.
+    stopped = row["outcome"] == Outcome.INTERRUPTED and state == State.CANCELLED
+    return {**row, "outcome": Outcome.CANCELLED} if stopped else row
 
 
 async def _run(unit: Unit, make: Callable[[str], Any], rows: list[dict[str, Any]]) -> Sequence[Any]:

@@ -91,7 +91,9 @@ async def lose(unit: Unit, runs: Sequence[Held], moment: datetime, limit: int, t
     return changes
 
 
-_READ = text("SELECT state, handover, starts, attempt, crashes, worker FROM runs WHERE id = :id")
+_READ = text("""
+    SELECT state, handover, starts, attempt, crashes, worker, processes.seen_at
+    FROM runs LEFT JOIN processes ON processes.name = runs.worker WHERE runs.id = :id""").columns(seen_at=Moment())
 _COUNT_START = text("""
     UPDATE runs SET state = 'running', starts = starts + 1, attempt = attempt + 1, started_at = :now, updated_at = :now
     WHERE id = :id AND state = 'queued'""").bindparams(bindparam("now", type_=Moment()))
@@ -100,14 +102,19 @@ _LOST_ATTEMPT = text("""
     ON CONFLICT (run_id, number) DO NOTHING""").bindparams(bindparam("now", type_=Moment()))
 
 
-async def revive(unit: Unit, ticket: Ticket, moment: datetime, limit: int) -> tuple[Ticket | None, list[Change]]:
+async def revive(
+    unit: Unit, ticket: Ticket, moment: datetime, limit: int, silent_before: datetime
+) -> tuple[Ticket | None, list[Change]]:
     """A hand-over came a second time: its worker died under it, or lost its lease. Returns the ticket to go on with.
 
-    None when the hand-over is outdated, cancelled, or dead of too many crashes. The first worker, if it lives, can
-    not report any more.
+    None when the hand-over is outdated, cancelled, or dead of too many crashes, and when its worker was seen since
+    `silent_before`: that one is at it, and only the lease was lost, with Redis. (If it dies now, the mender finds the
+    run.) A worker that was silent and lives nevertheless can not report any more.
     """
     row = (await unit.connection.execute(_READ, {"id": ticket.run_id})).first()
     if row is None or row.handover != ticket.handover or row.state not in ("queued", "running"):
+        return None, []
+    if row.state == "running" and row.seen_at is not None and row.seen_at >= silent_before:
         return None, []
     starts = row.starts
     if row.state == "queued":

@@ -1,4 +1,4 @@
-"""The statements that write many starts, ends and progress reports at once. Each is fenced by the count of starts."""
+"""The statements that write many starts, ends and progress reports at once. Each is fenced: outdated ones do nothing."""
 
 from functools import cache
 
@@ -10,8 +10,8 @@ T, N, M, J = Kind.TEXT, Kind.INT, Kind.MOMENT, Kind.JSON
 
 STARTED = {"run_id": T, "handover": N, "number": N, "attempt": N, "worker": T, "at": M}
 ENDED = {
-    "run_id": T, "number": N, "at": M, "state": T, "outcome": T, "attempt": N, "due_at": M, "parked_on": T, "result": J,
-    "progress": J, "error_type": T, "error": T, "error_group": T, "traceback": T, "logs": J,
+    "run_id": T, "handover": N, "number": N, "at": M, "state": T, "outcome": T, "attempt": N, "due_at": M,
+    "parked_on": T, "result": J, "progress": J, "error_type": T, "error": T, "error_group": T, "traceback": T, "logs": J,
 }  # fmt: skip
 ATTEMPT = {"run_id": T, "number": N, "worker": T, "started_at": M}
 PROGRESSED = {"run_id": T, "number": N, "progress": J}
@@ -36,7 +36,8 @@ def started(dialect: str) -> tuple[Batch, TextClause]:
 
 @cache
 def ended(dialect: str) -> tuple[Batch, TextClause]:
-    """Running runs get their next state, unless somebody else started them since. Returns id, state and revision.
+    """Running runs get their next state, unless the hand-over is outdated or somebody else started them since. Returns
+    id, starts, state and revision.
 
     A run that was to be cancelled is not tried again, whatever its attempt came to.
     """
@@ -51,8 +52,8 @@ def ended(dialect: str) -> tuple[Batch, TextClause]:
             error_type = r.error_type, error = r.error, error_group = r.error_group,
             finished_at = CASE WHEN {finished} THEN r.at END, updated_at = r.at, revision = revision + 1
         FROM {batch.source}
-        WHERE runs.id = r.run_id AND runs.starts = r.number AND runs.state = 'running'
-        RETURNING runs.id, runs.state, runs.revision""")
+        WHERE runs.id = r.run_id AND runs.handover = r.handover AND runs.starts = r.number AND runs.state = 'running'
+        RETURNING runs.id, runs.starts, runs.state, runs.revision""")
 
 
 @cache

@@ -1,0 +1,78 @@
+"""Fixtures for chaos: how much of it, the stage, and the measured numbers in the terminal."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+
+from backend.db.session import open_database
+from backend.runtime import registry
+from backend.settings import get_settings
+from tests.chaos import tasks
+from tests.chaos.effects import VARIABLE, Effects
+from tests.chaos.stage import Stage
+from tests.conftest import set_environment
+
+LONG = os.environ.get("BACKLINE_CHAOS") == "long"
+MEASURED = "measured"
+
+OpenStage = Callable[..., AbstractAsyncContextManager[Stage]]
+
+
+def sized(short: int, long: int) -> int:
+    """How many: `short` in every test run, `long` with BACKLINE_CHAOS=long."""
+    return long if LONG else short
+
+
+@pytest.fixture(autouse=True)
+def declared() -> Iterator[None]:
+    """The tests' tasks, in this process too, and for this test only."""
+    before = dict(registry)
+    tasks.declare()
+    yield
+    registry.clear()
+    registry.update(before)
+
+
+@pytest.fixture
+def open_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> OpenStage:
+    """Opens a stage: `async with open_stage(database_url, docket_url) as stage`."""
+
+    def note(what: str, value: object) -> None:
+        record_property(MEASURED, f"{what}: {value:.2f}" if isinstance(value, float) else f"{what}: {value}")
+
+    @asynccontextmanager
+    async def opened(database_url: str, docket_url: str | None) -> AsyncIterator[Stage]:
+        effects, name = Effects(tmp_path / "effects.txt"), f"chaos-{token_hex(4)}"
+        set_environment(
+            monkeypatch,
+            DATABASE_URL=database_url,
+            DOCKET_URL=docket_url,
+            DOCKET_NAME=name,
+            WORKERS_ENABLED="0",
+            **{VARIABLE: str(effects.path)},
+        )
+        async with open_database(get_settings().database) as database:
+            in_redis = docket_url if docket_url and docket_url.startswith("redis") else None
+            stage = Stage(tmp_path, database, effects, in_redis, name, note)
+            try:
+                yield stage
+            finally:
+                stage.dismiss()
+
+    return opened
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    measured = [(r.nodeid, v) for r in reports for k, v in r.user_properties if k == MEASURED and r.when == "call"]
+    if measured:
+        terminalreporter.section("measured")
+    for test, value in measured:
+        terminalreporter.write_line(f"{test.rpartition('::')[2]}: {value}")

@@ -1,0 +1,65 @@
+"""SIGKILL of a worker under 200 runs, at default settings: none lost, none ended twice, all going again soon."""
+
+import time
+
+import pytest
+
+from backend.runtime import enqueue_many
+from tests.chaos.conftest import OpenStage, sized
+from tests.chaos.effects import Effect
+from tests.chaos.stage import Stage
+
+RUNS = sized(200, 1000)
+AGAIN_WITHIN_S = 15.0
+
+
+@pytest.mark.parametrize(("dialect", "successor"), [("postgres", "lives"), ("sqlite", "comes")])
+async def test_a_killed_worker_loses_nothing(
+    dialect: str, successor: str, open_stage: OpenStage, redis_url: str, request: pytest.FixtureRequest
+) -> None:
+    async with open_stage(str(request.getfixturevalue(f"{dialect}_url")), redis_url) as stage:
+        victim = stage.hire()
+        if successor == "lives":
+            stage.hire()
+        # Of different length, so that some are always under way.
+        ids = await enqueue_many("labour", [{"number": n, "seconds": 0.3 + n % 7 / 10} for n in range(RUNS)])
+        pid = victim.pid
+        await stage.until(lambda: _busy(stage, pid), 30, "some runs are done, and the victim has its hands full")
+
+        killed_at = time.time()
+        victim.kill()
+        if successor == "comes":
+            stage.hire()
+        orphans = _in_flight(stage, pid)
+        await stage.until(lambda: _all_again(stage, orphans, killed_at), AGAIN_WITHIN_S, "all orphans run again")
+
+        records = await stage.settle(ids, 90)
+        again = [min(e.at for e in began if e.at > killed_at) for run, began in _began(stage).items() if run in orphans]
+        stage.note("orphans", len(orphans))
+        stage.note("first running again after s", min(again) - killed_at)
+        stage.note("all running again after s", max(again) - killed_at)
+        assert {record.run.state for record in records} == {"succeeded"}
+        lost = {record.run.id for record in records if record.run.crashes}
+        # What was just being handed to the victim counts as lost too: nobody can know that it did not begin.
+        assert orphans <= lost
+        assert len(lost) <= 14, "no more than the victim could hold"
+        assert set(stage.effects.repeated()) <= lost
+
+
+def _began(stage: Stage) -> dict[str, list[Effect]]:
+    return stage.effects.by_run("began")
+
+
+def _busy(stage: Stage, pid: int) -> bool:
+    return stage.effects.count("done") >= 20 and len(_in_flight(stage, pid)) >= 6
+
+
+def _in_flight(stage: Stage, pid: int) -> set[str]:
+    """Runs that began in this process and did not do their work."""
+    done = stage.effects.by_run("done")
+    return {effect.run_id for effect in stage.effects.read("began") if effect.pid == pid and effect.run_id not in done}
+
+
+def _all_again(stage: Stage, orphans: set[str], since: float) -> bool:
+    again = {effect.run_id for effect in stage.effects.read("began") if effect.at > since}
+    return orphans <= again
