@@ -16,8 +16,10 @@ redis:
         echo "using the Redis that already listens on port 6379"
     else
         mkdir -p .data/redis
-        # Without one of its own, the machine uses the server inside the dev group's wheel.
-        uv run redis-server --port 6379 --bind 127.0.0.1 --dir "$PWD/.data/redis" --daemonize yes \
+        # Where the machine has none, the one inside the dev group's wheel.
+        server=(redis-server)
+        command -v redis-server >/dev/null || server=(uv run redis-server)
+        "${server[@]}" --port 6379 --bind 127.0.0.1 --dir "$PWD/.data/redis" --daemonize yes \
             --pidfile "$PWD/.data/redis/redis.pid" --logfile "$PWD/.data/redis/redis.log" \
             --save "" --appendonly yes --appendfsync everysec --maxmemory-policy noeviction
         echo "started redis-server on port 6379; \`just stop\` ends it"
@@ -36,6 +38,14 @@ stop:
 # All tests, against real servers
 test *options:
     uv run pytest {{ options }}
+
+# Only the tests that kill, freeze and empty servers
+chaos *options:
+    uv run pytest tests/chaos {{ options }}
+
+# Measure the runner beside stock pydocket
+bench *options:
+    uv run python -m benchmarks.runner {{ options }}
 
 # What CI checks before the tests
 lint:

@@ -1,0 +1,105 @@
+"""The HTTP application: its routes, its errors, and what it opens for as long as it lives."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+import logfire
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import RedirectResponse
+
+from backend._internal.background import background
+from backend.api import dead, health, objects, queues, runs, schedules, tracks
+from backend.api.boundary import RequestBoundary
+from backend.api.closing import closing_on_signals
+from backend.api.problems import Problem, install_problems, problems
+from backend.db.session import database
+from backend.runtime.telemetry import set_up_logging, set_up_tracing, trace_database
+from backend.settings import Settings
+from backend.storage import open_storage
+
+logger = logging.getLogger(__name__)
+
+ROUTERS = (tracks.router, runs.router, dead.router, queues.router, schedules.router, objects.router, health.router)
+
+TAGS = [
+    {"name": "tracks", "description": "Upload audio, follow how it becomes playable, play it."},
+    {"name": "runs", "description": "Every piece of background work: find it, follow it, cancel it, requeue it."},
+    {"name": "dead runs", "description": "What failed for good, grouped by error; requeue or purge it."},
+    {"name": "queues", "description": "Backlogs and limits; pause and resume queues and tasks."},
+    {"name": "schedules", "description": "What runs by itself, and what operators change about it."},
+    {"name": "objects", "description": "Stored objects by URL."},
+    {"name": "health", "description": "Live, ready and degraded are three different things."},
+]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application with these settings. Nothing is opened before it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with closing_on_signals() as closing, open_storage(settings), background(settings):
+            app.state.closing = closing
+            trace_database(database())
+            yield
+            # Streams that are still open end before the runner does.
+            closing.set()
+
+    app = FastAPI(
+        title="Backline",
+        summary="The backend of an independent audio platform, and the crew behind it.",
+        version=_version(),
+        lifespan=lifespan,
+        openapi_tags=TAGS,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.settings = settings
+    app.add_middleware(RequestBoundary)
+    install_problems(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_api_route("/", _to_docs, include_in_schema=False)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("backline")
+    except PackageNotFoundError:
+        return "checkout"
+
+
+def traced_app(settings: Settings) -> FastAPI:
+    """The application with the logs and the traces of an HTTP process: what the entries run."""
+    set_up_logging(settings.http.log_level)
+    app = create_app(settings)
+    if set_up_tracing("backline-api"):
+        logfire.instrument_fastapi(app)
+    return app
+
+
+async def _to_docs() -> RedirectResponse:
+    return RedirectResponse("/docs")
+
+
+def _described(app: FastAPI) -> dict[str, object]:
+    """The OpenAPI document. Errors are problem details everywhere, so the framework's own error shape is left out."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    document = get_openapi(
+        title=app.title, version=app.version, summary=app.summary, routes=app.routes, tags=app.openapi_tags
+    )
+    schemas = document["components"]["schemas"]
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs", {}) | {"Problem": problem}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    refused = problems(422)[422]
+    for operation in (each for path in document["paths"].values() for each in path.values()):
+        if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+            operation["responses"]["422"] = refused
+    app.openapi_schema = document
+    return document

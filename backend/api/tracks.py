@@ -1,0 +1,143 @@
+"""Tracks over HTTP: upload one, see where it stands, play it."""
+
+from contextlib import aclosing
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Request, Response, status
+from pydantic import BaseModel, Field
+
+from backend.api import examples
+from backend.api.delivery import deliver
+from backend.api.multipart import incoming_file
+from backend.api.problems import problems
+from backend.api.state import AppSettings
+from backend.domains.media import tracks
+from backend.domains.media.tracks import TrackView, VersionView
+from backend.domains.media.upload import MEGABYTE, store_upload
+from backend.errors import TooLarge
+from backend.settings import Settings
+
+router = APIRouter(prefix="/tracks", tags=["tracks"])
+
+TrackId = Annotated[str, Path(description="The track's id.", examples=[examples.TRACK_ID])]
+Format = Annotated[str, Path(description="A streaming format.", examples=["hls_opus"])]
+Name = Annotated[str, Path(description="The playlist or a file it names.", examples=["playlist.m3u8"])]
+
+Kind = Annotated[Literal["json", "png"], Path(description="As data or as a picture.")]
+
+# What a form may weigh besides its file.
+FORM_BYTES = 1_000_000
+
+
+class Track(BaseModel):
+    """A track with its newest version, and where to go from here."""
+
+    id: str
+    title: str
+    artist: str | None
+    created_at: datetime
+    version: VersionView
+    links: dict[str, str] = Field(
+        description="`self`, `runs`, and once made: a playlist for each format, the waveform."
+    )
+
+    @classmethod
+    def of(cls, view: TrackView) -> "Track":
+        """From the domain's view."""
+        here = f"/tracks/{view.id}"
+        links = {"self": here, "runs": f"/runs?text={view.version.id}"}
+        for stream in view.version.streams:
+            if stream.url:
+                links[stream.format] = f"{here}/hls/{stream.format}/playlist.m3u8"
+        if view.version.waveform:
+            links |= {f"waveform_{kind}": f"{here}/waveform.{kind}" for kind in ("json", "png")}
+        return cls(**vars(view), links=links)
+
+
+class Uploaded(BaseModel):
+    """A track that was taken in, and the run that looks at it first. Others follow it."""
+
+    track: Track
+    run_ids: list[str]
+    links: dict[str, str]
+
+
+UPLOAD_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {
+                    "title": {"type": "string", "description": "Left out: the file's name."},
+                    "artist": {"type": "string"},
+                    "file": {"type": "string", "format": "binary", "description": "The last field of the form."},
+                },
+            }
+        },
+        "audio/*": {"schema": {"type": "string", "format": "binary"}},
+    },
+}
+
+
+@router.post(
+    "",
+    summary="Upload a track",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses={202: examples.shown(examples.UPLOADED)} | problems(413, 415, 422, 503),
+    openapi_extra={"requestBody": UPLOAD_BODY},
+)
+async def upload_track(request: Request, settings: AppSettings) -> Uploaded:
+    """Send audio as a multipart form (fields first, then the file) or as the bare body with `?title=&artist=&filename=`.
+
+    It streams into private storage and is looked at, made playable and measured in the background: follow the runs.
+    What the file is, its first bytes say. Nothing is kept of an upload that is refused or breaks off.
+    """
+    _refuse_at_once(request, settings)
+    file = await incoming_file(request)
+    async with aclosing(file.chunks):
+        made = await store_upload(file.chunks, file.name, file.fields.get("title"), file.fields.get("artist"))
+    track = Track.of(await tracks.get_track(made.track_id))
+    links = {"track": track.links["self"], "runs": track.links["runs"], "stream": f"/runs/{made.run_id}/stream"}
+    return Uploaded(track=track, run_ids=[made.run_id], links=links)
+
+
+def _refuse_at_once(request: Request, settings: Settings) -> None:
+    """What says of itself that it is too large is not read at all."""
+    limit = settings.media.upload_limit_mb
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit * MEGABYTE + FORM_BYTES:
+        raise TooLarge(f"the file is larger than {limit:,} MB", field="file")
+
+
+@router.get("/{track_id}", summary="Show a track", responses={200: examples.shown(examples.TRACK)} | problems(404, 503))
+async def show_track(track_id: TrackId) -> Track:
+    """A track as it stands: `pending`, `processing`, `ready` or `failed`, and what was made and measured so far."""
+    return Track.of(await tracks.get_track(track_id))
+
+
+@router.head("/{track_id}/hls/{format}/{name}", include_in_schema=False)
+@router.get(
+    "/{track_id}/hls/{format}/{name}",
+    summary="Play a track",
+    response_class=Response,
+    responses=examples.media("application/vnd.apple.mpegurl", "audio/mp4", "video/iso.segment")
+    | problems(404, 416, 422, 503),
+)
+async def play(request: Request, track_id: TrackId, format: Format, name: Name) -> Response:
+    """A playlist or a segment of the newest version. Give the playlist's URL to any HLS player."""
+    return await deliver(request, await tracks.stream_object(track_id, format, name))
+
+
+@router.head("/{track_id}/waveform.{kind}", include_in_schema=False)
+@router.get(
+    "/{track_id}/waveform.{kind}",
+    summary="Fetch a waveform",
+    response_class=Response,
+    responses=examples.media("application/json", "image/png") | problems(404, 416, 503),
+)
+async def show_waveform(request: Request, track_id: TrackId, kind: Kind) -> Response:
+    """The waveform of the newest version: audiowaveform JSON (version 2), or a PNG of 1800 x 280 pixels."""
+    return await deliver(request, await tracks.waveform_object(track_id, f".{kind}"))

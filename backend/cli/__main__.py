@@ -1,0 +1,5 @@
+"""`python -m backend.cli`, where the console script is not installed."""
+
+from backend.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Benchmarks: stock pydocket and this runner, side by side on one machine in one run. `python -m benchmarks.runner`"""
