@@ -49,6 +49,7 @@ async def test_every_run_ends_in_its_one_right_state(open_stage: OpenStage, post
             stage.note("runs that did their work twice", len(stage.effects.repeated()))
             stage.note("worker loop restarts", (await _process(stage)).restarts)
             _assert_right(records)
+            assert set(stage.effects.repeated()) <= {record.run.id for record in records if record.run.crashes}
             assert worker.running
             assert "worker died" not in worker.log
 

@@ -57,7 +57,7 @@ async def _measure(file: Path, rate: int, channels: int, peaks: list[Peaks]) -> 
 
 
 def as_json(peaks: Peaks, rate: int) -> bytes:
-    """audiowaveform's JSON, version 2: `length` counts pairs, `data` holds smallest, largest, smallest, largest, …
+    """audiowaveform's JSON, version 2: `length` counts pairs, `data` the smallest and largest of each.
 
     Source: bbc/audiowaveform, doc/DataFormat.md. One channel, 8 bits, values from -128 to 127.
     """
