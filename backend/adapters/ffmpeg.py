@@ -4,9 +4,11 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -109,7 +111,8 @@ class _Said:
 
 @asynccontextmanager
 async def _running(arguments: Sequence[str], cwd: Path) -> AsyncIterator[tuple[Process, _Said]]:
-    command = [*_dies_with_parent(), await find(), "-hide_banner", "-nostdin", "-nostats", "-y", *arguments]
+    guard = await asyncio.to_thread(_dies_with_parent)
+    command = [*guard, await find(), "-hide_banner", "-nostdin", "-nostats", "-y", *arguments]
     # A group of its own: a wrapper script's children die with it, and a Ctrl-C at our terminal is ours to handle.
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -151,10 +154,12 @@ async def _skip(process: Process) -> None:
         pass
 
 
+@cache
 def _dies_with_parent() -> list[str]:
-    # Where the kernel offers it, ffmpeg does not outlive a worker that was killed itself.
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+    # Where the machine offers it, ffmpeg does not outlive a worker that was killed itself. BusyBox's setpriv cannot.
+    setpriv = [shutil.which("setpriv") or "", "--pdeathsig", "KILL"]
+    able = bool(setpriv[0]) and subprocess.run([*setpriv, "true"], capture_output=True, check=False).returncode == 0
+    return setpriv if able else []
 
 
 def _failure(status: int, said: str) -> BacklineError:

@@ -82,7 +82,7 @@ async def test_progress_is_in_seconds_of_sound(tmp_path: Path) -> None:
     assert seen[-1] == pytest.approx(3.0, abs=0.05)
 
 
-async def test_an_existing_output_is_written_over_without_a_question(tmp_path: Path) -> None:
+async def test_s10_an_existing_output_is_written_over_without_a_question(tmp_path: Path) -> None:
     (tmp_path / "out.wav").write_text("old")
     await run([*source(audio.tone(tmp_path / "a.wav", 0.1)), "out.wav"], cwd=tmp_path)
     assert (tmp_path / "out.wav").read_bytes()[:4] == b"RIFF"

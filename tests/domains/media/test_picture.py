@@ -20,7 +20,7 @@ def test_silence_is_a_line_in_the_middle() -> None:
     assert rows_of_wave([[0, 0]], 900) == [HEIGHT // 2]
 
 
-def test_full_scale_fills_the_height() -> None:
+def test_s43_numpy_and_pillow_draw_to_the_full_height() -> None:
     assert rows_of_wave([[-32768, 32767]], 0) == list(range(HEIGHT))
 
 

@@ -1,7 +1,10 @@
 """A working directory is private, and gone afterwards."""
 
 import asyncio
+import os
 import stat
+import time
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +45,19 @@ async def test_s11_a_cancellation_removes_it(temporary: Temporary) -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert temporary.left() == []
+
+
+async def test_s11_what_a_killed_worker_left_is_removed_a_day_later(temporary: Temporary, tmp_path: Path) -> None:
+    for name, age_s in (("backline-media-old", 25 * 3600), ("backline-media-new", 3600), ("of-others", 99 * 3600)):
+        directory = tmp_path / "tmp %d" / name
+        directory.mkdir()
+        (directory / "original.wav").write_text("x")
+        os.utime(directory, (time.time() - age_s,) * 2)
+    async with workspace():
+        pass
+    assert sorted(temporary.left()) == [
+        "backline-media-new",
+        "backline-media-new/original.wav",
+        "of-others",
+        "of-others/original.wav",
+    ]
