@@ -168,6 +168,29 @@ TRACK = {
         "waveform_png": f"/tracks/{TRACK_ID}/waveform.png",
     },
 }
+WAVEFORM = {
+    "version": 2,
+    "channels": 1,
+    "sample_rate": 44100,
+    "samples_per_pixel": 2205,
+    "bits": 8,
+    "length": 3,
+    "data": [-12, 14, -71, 80, -33, 30],
+}
+TRACK_PAGE = {
+    "items": [
+        {
+            "id": TRACK_ID,
+            "title": "Night Drive",
+            "artist": "Anna",
+            "version_id": VERSION_ID,
+            "status": "ready",
+            "duration_s": 210.5,
+            "created_at": "2026-11-23T09:00:00.100Z",
+        }
+    ],
+    "next": None,
+}
 UPLOADED = {
     "track": TRACK | {"version": VERSION | {"status": "pending", "streams": [], "waveform": None, "loudness": None}},
     "run_ids": [RUN_ID],
@@ -192,7 +215,9 @@ def streamed(example: str) -> dict[str, Any]:
 
 def media(*kinds: str) -> dict[int | str, dict[str, Any]]:
     """A documented answer of bytes: the whole, or the part that was asked for."""
-    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+    content: dict[str, Any] = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+    if "application/json" in content:
+        content["application/json"] = {"schema": {"type": "object"}, "example": WAVEFORM}
     return {
         200: {"description": "The whole", "content": content},
         206: {"description": "The part that Range asked for", "content": content},

@@ -4,15 +4,17 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Request, Response, status
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Path, Query, Request, Response, status
+from pydantic import BaseModel, ConfigDict, Field
 
 from backend.api import examples
 from backend.api.delivery import deliver
 from backend.api.multipart import incoming_file
+from backend.api.paging import Cursor, page
 from backend.api.problems import problems
 from backend.api.state import AppSettings
-from backend.domains.media import tracks
+from backend.domains.media import listing, tracks
+from backend.domains.media.listing import TrackLine
 from backend.domains.media.tracks import TrackView, VersionView
 from backend.domains.media.upload import MEGABYTE, store_upload
 from backend.errors import TooLarge
@@ -23,7 +25,6 @@ router = APIRouter(prefix="/tracks", tags=["tracks"])
 TrackId = Annotated[str, Path(description="The track's id.", examples=[examples.TRACK_ID])]
 Format = Annotated[str, Path(description="A streaming format.", examples=["hls_opus"])]
 Name = Annotated[str, Path(description="The playlist or a file it names.", examples=["playlist.m3u8"])]
-
 Kind = Annotated[Literal["json", "png"], Path(description="As data or as a picture.")]
 
 # What a form may weigh besides its file.
@@ -53,6 +54,22 @@ class Track(BaseModel):
         if view.version.waveform:
             links |= {f"waveform_{kind}": f"{here}/waveform.{kind}" for kind in ("json", "png")}
         return cls(**vars(view), links=links)
+
+
+class TrackQuery(BaseModel):
+    """What is asked for in the query."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: Cursor = None
+    limit: int = Field(25, ge=1, le=200, description="Tracks on one page.")
+
+
+class TrackPage(BaseModel):
+    """Some tracks, newest first."""
+
+    items: list[TrackLine]
+    next: str | None = Field(description="Path of the next page; null on the last one.")
 
 
 class Uploaded(BaseModel):
@@ -104,6 +121,13 @@ async def upload_track(request: Request, settings: AppSettings) -> Uploaded:
     return Uploaded(track=track, run_ids=[made.run_id], links=links)
 
 
+@router.get("", summary="List tracks", responses={200: examples.shown(examples.TRACK_PAGE)} | problems(422, 503))
+async def list_tracks(request: Request, query: Annotated[TrackQuery, Query()]) -> TrackPage:
+    """Every track, newest first, with where its newest version stands. Follow `next` for more."""
+    items, following = page(request, await listing.list_tracks(query.limit + 1, query.cursor), query.limit)
+    return TrackPage(items=items, next=following)
+
+
 def _refuse_at_once(request: Request, settings: Settings) -> None:
     """What says of itself that it is too large is not read at all."""
     limit = settings.media.upload_limit_mb
@@ -126,7 +150,7 @@ async def show_track(track_id: TrackId) -> Track:
     responses=examples.media("application/vnd.apple.mpegurl", "audio/mp4", "video/iso.segment")
     | problems(404, 416, 422, 503),
 )
-async def play(request: Request, track_id: TrackId, format: Format, name: Name) -> Response:
+async def play_track(request: Request, track_id: TrackId, format: Format, name: Name) -> Response:
     """A playlist or a segment of the newest version. Give the playlist's URL to any HLS player."""
     return await deliver(request, await tracks.stream_object(track_id, format, name))
 

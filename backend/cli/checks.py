@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from asyncpg import PostgresError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.adapters import ffmpeg
 from backend.db.migrate import revisions
@@ -125,7 +127,7 @@ async def check_database(settings: Settings) -> list[Finding]:
             return [ok("database", where), await _migrations(database)]
     except TimeoutError:
         return [fail("database", f"{where} does not answer within {PATIENCE_S:g} s", advice)]
-    except Exception as error:  # whatever the driver raises is the finding
+    except (SQLAlchemyError, PostgresError, OSError, BacklineError) as error:
         return [fail("database", f"{where}: {_first_line(error)}", advice)]
 
 
@@ -173,7 +175,8 @@ async def _durability(client: Redis, info: dict[str, object]) -> list[Finding]:
     if (policy := info.get("maxmemory_policy")) == "noeviction":
         found.append(ok("redis", "maxmemory-policy noeviction"))
     else:
-        found.append(fail("redis", f"maxmemory-policy {policy}: runs may vanish", "set `maxmemory-policy noeviction`"))
+        say = fail if info.get("maxmemory") else warn
+        found.append(say("redis", f"maxmemory-policy {policy}: runs may vanish", "set `maxmemory-policy noeviction`"))
     return found
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from backend.cli.output import ago, between, out, print_json, print_table, state_text
 from backend.cli.session import AsJson, RunId, command, ledger, moment
+from backend.cli.watch import watch_run
 from backend.db.models.runs import State
 from backend.errors import InvalidInput
 from backend.runtime import runs
@@ -16,6 +17,9 @@ from backend.runtime.runs import RunFilter
 from backend.runtime.views import AttemptView, RunView
 
 app = typer.Typer(help="Find, show, follow, cancel and requeue runs.", no_args_is_help=True)
+
+
+app.command("watch")(watch_run)
 
 
 @app.command("list")

@@ -10,8 +10,9 @@ from functools import wraps
 from typing import Annotated, ParamSpec
 
 import typer
+from asyncpg import PostgresError
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from backend._internal.background_tasks import find_rooms
 from backend.cli.output import err
@@ -85,11 +86,10 @@ def command(function: Callable[P, Coroutine[object, object, None]]) -> Callable[
             asyncio.run(function(*args, **kwargs))
         except BacklineError as error:
             raise typer.Exit(complain(error)) from None
-        except (OperationalError, InterfaceError) as error:
-            away = Unavailable(f"the database does not answer: {str(error.orig).splitlines()[0]}", field="DATABASE_URL")
+        except (DBAPIError, PostgresError) as error:
+            said = (str(error.orig if isinstance(error, DBAPIError) else error).splitlines() or [""])[0]
+            away = Unavailable(f"the database does not do what it should: {said}", field="DATABASE_URL")
             raise typer.Exit(complain(away)) from None
-        except ConnectionError as error:
-            raise typer.Exit(complain(Unavailable(f"cannot connect: {error}"))) from None
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
 

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable
 from dataclasses import asdict
+from traceback import format_exception
 from typing import Annotated, Any
 
 import typer
@@ -12,11 +13,23 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from backend.cli.arguments import parse_arguments
 from backend.cli.output import err, print_json, print_table, span
 from backend.cli.session import AsJson, command, ledger
-from backend.errors import TimedOut
+from backend.errors import BacklineError, TimedOut
 from backend.runtime.context import Progress as RunProgress
 from backend.runtime.direct import run_directly
 from backend.runtime.registry import TaskSpec, registry, spec_of
 from backend.storage import open_storage
+
+
+class WorkFailed(BacklineError):
+    """The work of a task raised. The command was right, so this is no usage error, whatever it was."""
+
+    title = "Work failed"
+
+    def __init__(self, error: Exception) -> None:
+        said = (str(error).splitlines() or [""])[0]
+        field = error.field if isinstance(error, BacklineError) else None
+        super().__init__(said if field else f"{type(error).__name__}: {said}", field=field)
+
 
 COLUMNS = ("TASK", "QUEUE", "PRIORITY", "LIMIT", "TRIES", "TIMEOUT", "SCHEDULE", "")
 
@@ -74,6 +87,7 @@ async def run_task(
         list[str] | None,
         typer.Argument(help="Values in order, name=value, or one JSON object.", show_default=False),
     ] = None,
+    traceback: Annotated[bool, typer.Option("--traceback", help="When the work fails, show where.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run one task in this process: no queue, no retry, no run in the ledger, nothing that would follow it."""
@@ -81,7 +95,12 @@ async def run_task(
         spec = spec_of(task)
         values = parse_arguments(spec.arguments, args or [])
         async with open_storage(settings):
-            result = await _shown(spec, values)
+            try:
+                result = await _shown(spec, values)
+            except Exception as error:  # the boundary of a run: whatever the work raises is its outcome
+                if traceback:
+                    err.print("".join(format_exception(error)), markup=False, highlight=False)
+                raise WorkFailed(error) from None
     if as_json:
         print_json({"task": spec.name, "result": result})
     elif result is not None:
@@ -98,7 +117,7 @@ async def _shown(spec: TaskSpec, values: dict[str, Any]) -> object:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=not err.is_terminal) as bars:
+    with Progress(*columns, console=err) as bars:
         bar = bars.add_task(spec.name, total=None, message="")
 
         def report(progress: RunProgress) -> None:

@@ -42,19 +42,21 @@ class Batch:
 
     def encode(self, rows: Sequence[Mapping[str, Cell]]) -> str:
         """The parameter `:rows`. A missing column is NULL."""
-        return json.dumps(
-            [{name: self._encode(row.get(name), kind) for name, kind in self.columns.items()} for row in rows]
-        )
+        return json.dumps([self._encode(row) for row in rows])
 
-    def _encode(self, value: Cell, kind: Kind) -> str | int | float | bool | None:
-        if value is None:
-            return None
-        if kind is Kind.JSON:
-            return json.dumps(value)
-        if isinstance(value, datetime):
-            return moment_text(self.dialect, value)
-        assert not isinstance(value, dict | list)
-        return value
+    def _encode(self, row: Mapping[str, Cell]) -> dict[str, Cell]:
+        cells: dict[str, Cell] = {}
+        for name, kind in self.columns.items():
+            value = row.get(name)
+            if value is None:
+                continue
+            if kind is Kind.JSON:
+                cells[name] = json.dumps(value)
+            elif kind is Kind.MOMENT and isinstance(value, datetime):
+                cells[name] = moment_text(self.dialect, value)
+            else:
+                cells[name] = value
+        return cells
 
 
 def moment_text(dialect: str, value: datetime) -> str:

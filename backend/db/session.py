@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 AfterCommit = Callable[[], Awaitable[None]]
 
+SILENT_TRANSACTION_S = 30
+
 
 class Unit:
     """One transaction. What is written in it is there for all, or for none.
@@ -75,6 +77,8 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self.engine.sync_engine, "connect", _prepare_postgres)
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[Unit]:
@@ -157,6 +161,14 @@ def _prepare_sqlite(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _prepare_postgres(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # A process that is frozen or cut off inside a transaction would hold its locks until somebody finds it.
+    cursor = raw.cursor()
+    cursor.execute(f"SET idle_in_transaction_session_timeout = '{SILENT_TRANSACTION_S}s'")
+    cursor.close()
+    raw.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import asdict, dataclass, field
 
 from backend.runtime.storable import storable
@@ -98,6 +98,11 @@ def active_run_id() -> str | None:
     return run.id if run else None
 
 
-def enter_run(run: RunContext) -> None:
-    """Make `run` current for this asyncio task."""
-    _current.set(run)
+def enter_run(run: RunContext) -> Token[RunContext | None]:
+    """Make `run` current for this asyncio task. Give the token to `leave_run`, if the task goes on after the run."""
+    return _current.set(run)
+
+
+def leave_run(token: Token[RunContext | None]) -> None:
+    """Back to what was before `enter_run`."""
+    _current.reset(token)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from backend.db.ids import new_id
-from backend.runtime.context import Progress, RunContext, enter_run
+from backend.runtime.context import Progress, RunContext, enter_run, leave_run
 from backend.runtime.registry import TaskSpec
 
 
@@ -16,5 +16,8 @@ async def run_directly(
     Returns what the task returns. Raises InvalidArguments, and whatever the task raises. What follows a success of the
     task does not follow here.
     """
-    enter_run(RunContext(new_id(), spec.name, 1, lambda progress, _: on_progress(progress)))
-    return await spec.function(**spec.arguments.load(spec.arguments.normalise(args)))
+    token = enter_run(RunContext(new_id(), spec.name, 1, lambda progress, _: on_progress(progress)))
+    try:
+        return await spec.function(**spec.arguments.load(spec.arguments.normalise(args)))
+    finally:
+        leave_run(token)

@@ -15,7 +15,7 @@ from backend.errors import Conflict, InvalidArguments
 from backend.runtime.cancel import cancel_in
 from backend.runtime.context import active_run_id, requester
 from backend.runtime.dispatch import dispatcher
-from backend.runtime.ledger.insert import NewRun, active_run, insert_runs, push_back, release_slot
+from backend.runtime.ledger.insert import NewRun, active_run, insert_runs, push_back, queue_up, release_slot
 from backend.runtime.registry import PRIORITY_LIMIT, TaskFunction, TaskSpec, Unique, spec_of
 from backend.runtime.retry import YEAR_S
 from backend.runtime.storable import storable
@@ -125,6 +125,7 @@ async def enqueue_in(unit: Unit, spec: TaskSpec, args: dict[str, Any], options: 
         if await insert_runs(unit, [run]):
             unit.after_commit(_hand_over(run))
             return Receipt(run.id, str(run.state))
+        await queue_up(unit, spec.name, run.slot or "")
         active = await active_run(unit, spec.name, run.slot or "")
         if active is None:
             continue  # it ended between the two statements, so the key is free now

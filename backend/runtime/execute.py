@@ -67,16 +67,20 @@ class Executor:
         worker: str,
         journal: Journal,
         revive: Callable[[Ticket], Awaitable[Ticket | None]],
+        postpone: Callable[[Ticket], Awaitable[None]],
         on_progress: Callable[[str, Progress], None],
         log_lines: int,
+        crash_limit: int,
     ) -> None:
         self.worker = worker
         self.running: dict[str, Running] = {}
         self.stopping = False
         self._journal = journal
         self._revive = revive
+        self._postpone = postpone
         self._on_progress = on_progress
         self._log_lines = log_lines
+        self._crash_limit = crash_limit
 
     async def execute(self, ticket: Ticket, redelivered: bool = False) -> None:
         """Execute one hand-over. Never raises on the work's account; the ledger gets the outcome."""
@@ -91,6 +95,9 @@ class Executor:
             if revived is None:
                 return
             ticket = revived
+        if self._on_last_chance(ticket) and any(self._on_last_chance(other.ticket) for other in self.running.values()):
+            await self._postpone(ticket)
+            return
         running = self._begin(ticket)
         try:
             end = await self._attempt(running)
@@ -120,6 +127,14 @@ class Executor:
         if running is not None and running.number == start.number:
             logger.warning("run %s: hand-over %d is outdated, stopping it here", start.run_id, start.handover)
             self.halt(start.run_id, Halt.FENCED)
+
+    def _on_last_chance(self, ticket: Ticket) -> bool:
+        """Whether one more death of its worker ends this run.
+
+        One such run is executed at a time, and its start is written before it begins. So of several that were hit by
+        the same deaths, only the one that causes them is buried.
+        """
+        return 0 < ticket.crashes >= self._crash_limit - 1
 
     def _begin(self, ticket: Ticket) -> Running:
         number, attempt = ticket.starts + 1, ticket.attempt + 1
@@ -163,6 +178,8 @@ class Executor:
         }
         with tracer.start_as_current_span(spec.name, _cause(ticket), attributes=attributes) as span:
             try:
+                if self._on_last_chance(ticket):
+                    await self._journal.written()
                 return self._succeeded(running, await self._work(spec, ticket))
             except (Exception, SystemExit, asyncio.CancelledError) as error:
                 # The boundary of a run: whatever the work raises is its outcome.

@@ -32,13 +32,8 @@ class Fault:
         )
         # It reads the message of an exception whose own __str__ is broken, too.
         report = traceback.TracebackException.from_exception(error)
-        message, trace = str(report), "".join(report.format())
-        return cls(
-            storable(name, TYPE_LIMIT),
-            storable(message, MESSAGE_LIMIT),
-            group_of(name, message),
-            storable(trace, TRACEBACK_LIMIT),
-        )
+        name, message = storable(name, TYPE_LIMIT), storable(str(report), MESSAGE_LIMIT)
+        return cls(name, message, group_of(name, message), storable("".join(report.format()), TRACEBACK_LIMIT))
 
     def attributes(self) -> dict[str, str]:
         """As the event `exception` of a span, by OpenTelemetry's conventions."""

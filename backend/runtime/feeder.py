@@ -43,7 +43,8 @@ class Feeder:
             try:
                 await self.turn(here)
             except (SQLAlchemyError, OSError, Unavailable) as error:
-                logger.error("the ledger cannot be written, trying again: %s", type(error).__name__)
+                reason = str(error).partition("\n")[0][:300]
+                logger.error("the ledger cannot be written, trying again: %s: %s", type(error).__name__, reason)
                 await asyncio.sleep(DATABASE_PAUSE_S)
                 continue
             if not self._more:

@@ -18,7 +18,7 @@ from backend.runtime.events import EventHub
 from backend.runtime.execute import Executor, Halt
 from backend.runtime.feeder import Feeder
 from backend.runtime.ledger.journal import Journal
-from backend.runtime.ledger.repair import revive
+from backend.runtime.ledger.repair import postpone, revive
 from backend.runtime.logs import capture_logs
 from backend.runtime.mender import Mender
 from backend.runtime.processes import Heartbeat, ProcessCard
@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 CANARY_MISSES = 3
 HALT_PATIENCE_S = 5.0
+POSTPONED = timedelta(seconds=2)
 
 
 class Runner:
@@ -49,7 +50,13 @@ class Runner:
         self.journal = Journal(self._wake, self._fenced)
         self.feeder = Feeder(db, self.journal, runner.runner_poll_s)
         self.executor = Executor(
-            self.card.name, self.journal, self._revive, self.hub.progressed, runner.runner_log_lines
+            self.card.name,
+            self.journal,
+            self._revive,
+            self._postpone,
+            self.hub.progressed,
+            runner.runner_log_lines,
+            runner.runner_crash_limit,
         )
         self.docket: SafeDocket | None = None
         self.engine = self._make_engine(settings)
@@ -131,6 +138,11 @@ class Runner:
             again, changes = await revive(unit, ticket, moment, runner.runner_crash_limit, moment - silence)
         self.here.tell(changes)
         return again
+
+    async def _postpone(self, ticket: Ticket) -> None:
+        async with self.database.unit() as unit:
+            changes = await postpone(unit, ticket, now(), POSTPONED)
+        self.here.tell(changes)
 
     def _cancelled(self, run_id: str) -> None:
         self.executor.halt(run_id, Halt.CANCEL)

@@ -103,7 +103,9 @@ async def requeue_run(run_id: str, args: dict[str, Any] | None = None) -> RunVie
     async with unit_of_work() as unit:
         if await requeue_in(unit, run, edited) is None:
             holder = await active_run(unit, run.task, _key_for(run, edited) or "")
-            raise Conflict(f"run {holder.id if holder else '?'} with the same key is active", field="key")
+            if holder is None or holder.id == run_id:
+                raise Conflict("the run was requeued in this very moment", field="state")
+            raise Conflict(f"run {holder.id} with the same key is active", field="key")
     return await get_run(run_id)
 
 
@@ -112,13 +114,6 @@ async def requeue_in(unit: Unit, run: RunView, args: dict[str, Any]) -> Change |
     key = _key_for(run, args)
     if key is not None and await active_run(unit, run.task, key):
         return None
-    if args != run.args:
-        # The attempts so far ran with other arguments: keep those with the last of them.
-        last = select(func.max(Attempt.number)).where(Attempt.run_id == run.id).scalar_subquery()
-        await unit.connection.execute(
-            update(Attempt).where(Attempt.run_id == run.id, Attempt.number == last).values(args=run.args)
-        )
-    moment = now()
     fresh = {
         "attempt": 0,
         "crashes": 0,
@@ -130,9 +125,7 @@ async def requeue_in(unit: Unit, run: RunView, args: dict[str, Any]) -> Change |
     statement = (
         update(Run)
         .where(Run.id == run.id, Run.state.in_(TERMINAL))
-        .values(
-            state=State.WAITING, args=args, key=key, slot=key, revision=Run.revision + 1, updated_at=moment, **fresh
-        )
+        .values(state=State.WAITING, args=args, key=key, slot=key, revision=Run.revision + 1, updated_at=now(), **fresh)
         .values(error=None, error_type=None, error_group=None, result=None, progress=None)
         .returning(Run.revision)
     )
@@ -143,6 +136,11 @@ async def requeue_in(unit: Unit, run: RunView, args: dict[str, Any]) -> Change |
         return None  # another run took the key in this very moment
     if revision is None:
         return None
+    if args != run.args:
+        # The attempts so far ran with other arguments: keep those with the last of them.
+        last = select(func.max(Attempt.number)).where(Attempt.run_id == run.id).scalar_subquery()
+        edited = update(Attempt).where(Attempt.run_id == run.id, Attempt.number == last).values(args=run.args)
+        await unit.connection.execute(edited)
     change = Change(run.id, State.WAITING, revision)
 
     async def tell() -> None:

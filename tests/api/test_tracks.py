@@ -114,6 +114,15 @@ async def test_what_is_not_there_is_not_found(api: httpx.AsyncClient, wav: Path)
     assert (await api.get(f"{made}/waveform.gif")).status_code == 422
 
 
+async def test_lists_tracks_page_by_page(api: httpx.AsyncClient, wav: Path) -> None:
+    made = [(await upload(api, wav, title=str(number))).json()["track"]["id"] for number in range(3)]
+    first = (await api.get("/tracks?limit=2")).json()
+    assert [track["id"] for track in first["items"]] == made[:0:-1]
+    assert {track["status"] for track in first["items"]} <= {"pending", "processing", "ready"}
+    rest = (await api.get(first["next"])).json()
+    assert ([track["id"] for track in rest["items"]], rest["next"]) == (made[:1], None)
+
+
 async def silent(size: int) -> AsyncIterator[bytes]:
     """A WAV that goes on and on, in pieces that announce nothing."""
     yield WAV_HEAD

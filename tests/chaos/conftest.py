@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from secrets import token_hex
 
+import asyncpg
 import pytest
 
 from backend.db.session import open_database
@@ -15,6 +16,8 @@ from tests.chaos import tasks
 from tests.chaos.effects import VARIABLE, Effects
 from tests.chaos.stage import Stage
 from tests.conftest import set_environment
+from tests.databases import PostgresDatabases, in_thread
+from tests.postgres import PostgresServer
 
 LONG = os.environ.get("BACKLINE_CHAOS") == "long"
 MEASURED = "measured"
@@ -35,6 +38,23 @@ def declared() -> Iterator[None]:
     yield
     registry.clear()
     registry.update(before)
+
+
+@pytest.fixture
+def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PostgresServer, str]]:
+    """A PostgreSQL of the test's own, to be stopped and started, and the URL of a migrated database in it."""
+    with PostgresServer() as server:
+        databases = PostgresDatabases(server.url, tmp_path_factory.mktemp("scratch"))
+        url = databases.migrated()
+        in_thread(_make_durable(url))
+        yield server, url
+
+
+async def _make_durable(url: str) -> None:
+    # The test server answers before a commit is written. This one is killed, so it may not.
+    connection = await asyncpg.connect(url)
+    await connection.execute("ALTER ROLE postgres SET synchronous_commit = on")
+    await connection.close()
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ async def test_nothing_is_lost_with_redis(
             ids = await _fill()
             await stage.until(lambda: stage.effects.count("done") >= 30, 30, "some runs are done")
             states = await stage.states()
-            assert states["waiting"] and states["scheduled"] and states["running"], states
+            assert min(states[state] for state in ("waiting", "scheduled", "running")) > 0, states
 
             meanwhile: list[str] = []
             await disaster(server, lambda: _enqueue_some(stage, meanwhile))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from backend.runtime.after import _followers
 from backend.runtime.registry import registry
 from tests.conftest import set_environment
 from tests.runtime.crew import Crew, open_crew
@@ -17,6 +18,8 @@ def own_registry() -> Iterator[None]:
     yield
     registry.clear()
     registry.update(before)
+    for name in _followers.keys() - before.keys():
+        del _followers[name]
 
 
 @pytest.fixture(autouse=True)

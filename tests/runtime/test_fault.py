@@ -69,6 +69,7 @@ def test_everything_is_cut_to_what_the_ledger_holds() -> None:
     assert len(fault.message) <= MESSAGE_LIMIT + 20
     assert len(fault.traceback or "") <= TRACEBACK_LIMIT + 20
     fault.message.encode()
+    assert caught(ValueError("\ud800")).group
     assert "\x00" not in fault.message
 
 

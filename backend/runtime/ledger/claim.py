@@ -16,6 +16,7 @@ from backend.runtime.ticket import Ticket
 
 # Feeders of all processes take turns, so that limits are counted and not guessed.
 FEEDER_LOCK = 4_202_602
+SILENT_HOLDER_MS = 5000
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,19 @@ class Candidate:
     task: str
 
 
+# `true`: for this transaction.
+_LOCK = text(f"""
+    SELECT set_config('idle_in_transaction_session_timeout', '{SILENT_HOLDER_MS}', true),
+        pg_advisory_xact_lock({FEEDER_LOCK})""")
+
+
 async def lock(unit: Unit) -> None:
-    """Let one feeder at a time count and claim. On SQLite every unit of work is alone anyway."""
+    """Let one feeder at a time count and claim. On SQLite every unit of work is alone anyway.
+
+    PostgreSQL ends the transaction of a holder that falls silent, because all others wait for it.
+    """
     if unit.connection.dialect.name == "postgresql":
-        await unit.connection.execute(text(f"SELECT pg_advisory_xact_lock({FEEDER_LOCK})"))
+        await unit.connection.execute(_LOCK)
 
 
 _PROMOTE = text("""

@@ -67,6 +67,15 @@ async def insert_runs(unit: Unit, runs: Sequence[NewRun]) -> set[str]:
     return inserted
 
 
+_QUEUE_UP = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+
+
+async def queue_up(unit: Unit, task: str, slot: str) -> None:
+    """Let those who want this key decide one after the other. On SQLite every unit of work is alone anyway."""
+    if unit.connection.dialect.name == "postgresql":
+        await unit.connection.execute(_QUEUE_UP, {"key": f"{task} {slot}"})
+
+
 _ACTIVE = text(f"SELECT id, state, handover FROM runs WHERE task = :task AND slot = :slot AND {ACTIVE_SQL}")
 
 

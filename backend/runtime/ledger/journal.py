@@ -2,13 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import TextClause
+
+from backend.db.batch import Batch
 from backend.db.models.runs import Outcome, State
 from backend.db.session import Unit
 from backend.runtime.ledger import statements
 from backend.runtime.ledger.entries import Ended, Entry, Progressed, Started
+
+Make = Callable[[str], tuple[Batch, TextClause]]
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,12 @@ class Journal:
 
     async def record(self, entry: Ended) -> None:
         """Write this now, and return once it is committed."""
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._entries.append(entry)
+        await self.written()
+
+    async def written(self) -> None:
+        """Return once everything noted so far is committed."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(written)
         self._on_urgent()
         await written
@@ -84,41 +93,66 @@ class Page:
 
     async def write(self, unit: Unit) -> list[Change]:
         """Write all entries. Outdated ones change nothing and are missing from the answer."""
-        starts = [entry for entry in self.entries if isinstance(entry, Started)]
-        ends = [entry for entry in self.entries if isinstance(entry, Ended)]
-        reports = {(e.run_id, e.number): e for e in self.entries if isinstance(e, Progressed)}
-        changes: list[Change] = []
-        if starts:
-            began = await _run(unit, statements.started, [asdict(entry) for entry in starts])
-            changes += [Change(row.id, State.RUNNING, row.revision) for row in began]
-            ids = {row.id for row in began}
-            rows = [
-                {"run_id": e.run_id, "number": e.number, "worker": e.worker, "started_at": e.at}
-                for e in starts
-                if e.run_id in ids
-            ]
-            if rows:
-                await _run(unit, statements.attempts_begun, rows)
+        starts = {_attempt_of(entry): entry for entry in self.entries if isinstance(entry, Started)}
+        ends = {_attempt_of(entry): entry for entry in self.entries if isinstance(entry, Ended)}
+        reports = {(entry.run_id, entry.number): entry for entry in self.entries if isinstance(entry, Progressed)}
+        short = [key for key in starts if key in ends]
+        changes = await _write_short(unit, [(starts.pop(key), ends.pop(key)) for key in short])
+        changes += await _write_starts(unit, list(starts.values()))
         if reports:
-            await _run(unit, statements.progressed, [asdict(entry) for entry in reports.values()])
-        if ends:
-            rows = [{field: getattr(entry, field) for field in statements.ENDED} for entry in ends]
-            ended = await _run(unit, statements.ended, rows)
-            changes += [Change(row.id, row.state, row.revision) for row in ended]
-            states = {(row.id, row.starts): row.state for row in ended}
-            attempts = [_attempt(row, states[key]) for row in rows if (key := (row["run_id"], row["number"])) in states]
-            if attempts:
-                await _run(unit, statements.attempts_ended, attempts)
-        return changes
+            await _run(unit, statements.progressed, [vars(entry) for entry in reports.values()])
+        return changes + await _write_ends(unit, list(ends.values()))
 
 
-def _attempt(row: dict[str, Any], state: str) -> dict[str, Any]:
+def _attempt_of(entry: Started | Ended) -> tuple[str, int, int]:
+    return entry.run_id, entry.handover, entry.number
+
+
+async def _write_short(unit: Unit, pairs: Sequence[tuple[Started, Ended]]) -> list[Change]:
+    # Most runs are short: their start and their end are one change of the row.
+    if not pairs:
+        return []
+    rows = [{**vars(end), "worker": start.worker, "started_at": start.at} for start, end in pairs]
+    passed = await _run(unit, statements.passed, rows)
+    await _write_outcomes(unit, statements.attempts_passed, rows, passed)
+    began = [Change(row.id, State.RUNNING, row.revision - 1) for row in passed]
+    return began + [Change(row.id, row.state, row.revision) for row in passed]
+
+
+async def _write_starts(unit: Unit, starts: Sequence[Started]) -> list[Change]:
+    if not starts:
+        return []
+    began = await _run(unit, statements.started, [vars(entry) for entry in starts])
+    ids = {row.id for row in began}
+    attempts = [{**vars(entry), "started_at": entry.at} for entry in starts if entry.run_id in ids]
+    if attempts:
+        await _run(unit, statements.attempts_begun, attempts)
+    return [Change(row.id, State.RUNNING, row.revision) for row in began]
+
+
+async def _write_ends(unit: Unit, ends: Sequence[Ended]) -> list[Change]:
+    if not ends:
+        return []
+    rows = [vars(entry) for entry in ends]
+    ended = await _run(unit, statements.ended, rows)
+    await _write_outcomes(unit, statements.attempts_ended, rows, ended)
+    return [Change(row.id, row.state, row.revision) for row in ended]
+
+
+async def _write_outcomes(unit: Unit, make: Make, rows: Sequence[dict[str, Any]], ended: Sequence[Any]) -> None:
+    states = {(row.id, row.starts): row.state for row in ended}
+    attempts = [_outcome(row, states[key]) for row in rows if (key := (row["run_id"], row["number"])) in states]
+    if attempts:
+        await _run(unit, make, attempts)
+
+
+def _outcome(row: dict[str, Any], state: str) -> dict[str, Any]:
     # An attempt that was stopped from outside was cancelled if that is what became of the run.
     stopped = row["outcome"] == Outcome.INTERRUPTED and state == State.CANCELLED
     return {**row, "outcome": Outcome.CANCELLED} if stopped else row
 
 
-async def _run(unit: Unit, make: Callable[[str], Any], rows: list[dict[str, Any]]) -> Sequence[Any]:
+async def _run(unit: Unit, make: Make, rows: Sequence[dict[str, Any]]) -> Sequence[Any]:
     dialect = unit.connection.dialect.name
     batch, statement = make(dialect)
     result = await unit.connection.execute(statement, {"rows": batch.encode(rows)})

@@ -1,8 +1,8 @@
 """Repair: what the ledger believes is compared with what the engine and the processes know."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -91,6 +91,19 @@ async def lose(unit: Unit, runs: Sequence[Held], moment: datetime, limit: int, t
     return changes
 
 
+_POSTPONE = text("""
+    UPDATE runs SET state = 'scheduled', due_at = :due, updated_at = :now, revision = revision + 1
+    WHERE id = :id AND state = 'queued' AND handover = :handover RETURNING id, state, revision""").bindparams(
+    bindparam("now", type_=Moment()), bindparam("due", type_=Moment())
+)
+
+
+async def postpone(unit: Unit, ticket: Ticket, moment: datetime, after: timedelta) -> list[Change]:
+    """A run that was handed over and may not start yet is scheduled again. That is no attempt."""
+    values = {"id": ticket.run_id, "handover": ticket.handover, "now": moment, "due": moment + after}
+    return [Change(row.id, row.state, row.revision) for row in await unit.connection.execute(_POSTPONE, values)]
+
+
 _READ = text("""
     SELECT state, handover, starts, attempt, crashes, worker, processes.seen_at
     FROM runs LEFT JOIN processes ON processes.name = runs.worker WHERE runs.id = :id""").columns(seen_at=Moment())
@@ -117,6 +130,9 @@ async def revive(
     if row.state == "running" and row.seen_at is not None and row.seen_at >= silent_before:
         return None, []
     starts = row.starts
+    if row.state == "queued" and 0 < row.crashes >= limit - 1:
+        # On its last chance the start is written first, so this one did not begin.
+        return replace(ticket, starts=row.starts, attempt=row.attempt, crashes=row.crashes), []
     if row.state == "queued":
         # Its worker died before it could even say that it began. That counts too: see the poison pill.
         starts += 1

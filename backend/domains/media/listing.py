@@ -1,0 +1,44 @@
+"""The tracks there are, newest first, each in one line."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
+
+from backend.db.models.media import Track, TrackVersion
+from backend.db.session import database
+
+
+@dataclass(frozen=True)
+class TrackLine:
+    """A track and where its newest version stands. `duration_s` is null until the file was looked at."""
+
+    id: str
+    title: str
+    artist: str | None
+    version_id: str
+    status: str
+    duration_s: float | None
+    created_at: datetime
+
+
+async def list_tracks(limit: int = 25, before: str | None = None) -> list[TrackLine]:
+    """At most `limit` tracks. `before` is the id of the last one of the page before."""
+    other = aliased(TrackVersion)
+    newest = select(func.max(other.id)).where(other.track_id == Track.id).scalar_subquery()
+    statement = (
+        select(Track, TrackVersion)
+        .join(TrackVersion, TrackVersion.track_id == Track.id)
+        .where(TrackVersion.id == newest)
+        .order_by(Track.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(Track.id < before)
+    async with database().reading() as session:
+        found = (await session.execute(statement)).all()
+    return [
+        TrackLine(track.id, track.title, track.artist, version.id, version.status, version.duration_s, track.created_at)
+        for track, version in found
+    ]

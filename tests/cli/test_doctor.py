@@ -1,0 +1,139 @@
+"""`backline doctor`: what it finds, and what it says to do."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from backend.cli import checks
+from backend.cli.checks import Verdict
+from backend.settings import get_settings
+from tests.cli.conftest import Ran, Terminal
+from tests.conftest import set_environment
+from tests.servers import RedisServer
+
+
+def findings(ran: Ran) -> dict[str, list[tuple[str, str, str | None]]]:
+    found: dict[str, list[tuple[str, str, str | None]]] = {}
+    for each in ran.json["checks"]:
+        found.setdefault(each["check"], []).append((each["verdict"], each["found"], each["advice"]))
+    return found
+
+
+def test_all_is_well_but_for_redis(backline: Terminal) -> None:
+    ran = backline("doctor", "--json")
+    found = findings(ran)
+    assert (ran.code, ran.json["verdict"]) == (0, "warn")
+    assert {"python", "settings", "ffmpeg", "database", "migrations", "redis", "storage", "disk"} == set(found)
+    assert found["redis"][0][0] == "warn"
+    assert all(row[0] == "ok" for check, rows in found.items() if check not in ("redis", "disk") for row in rows)
+    assert "libopus" in found["ffmpeg"][0][1]
+    shown = backline("doctor")
+    assert (shown.code, shown.err) == (0, "")
+    assert "→ set DOCKET_URL" in shown.out
+
+
+def test_a_redis_that_forgets(backline: Terminal, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, DOCKET_URL=redis_url)
+    found = findings(backline("doctor", "--json"))["redis"]
+    assert [row[0] for row in found] == ["ok", "warn", "ok"]
+    assert "appendonly" in (found[1][2] or "")
+
+
+def test_a_redis_that_keeps(backline: Terminal, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, DOCKET_URL=redis_server.url)
+    assert [row[0] for row in findings(backline("doctor", "--json"))["redis"]] == ["ok", "ok", "ok"]
+
+
+def test_a_redis_that_is_away(backline: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, DOCKET_URL="redis://:hunter2@127.0.0.1:1/0")
+    ran = backline("doctor", "--json")
+    [(verdict, said, advice)] = findings(ran)["redis"]
+    assert (ran.code, verdict, advice) == (1, "fail", "start Redis, or mend DOCKET_URL")
+    assert "hunter2" not in said
+
+
+def test_an_unreadable_setting(backline: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, DOCKET_WORKER_CONCURRENCY="many")
+    ran = backline("doctor", "--json")
+    assert ran.code == 1
+    assert "DOCKET_WORKER_CONCURRENCY" in findings(ran)["settings"][0][1]
+
+
+def test_a_database_that_is_away(backline: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, DATABASE_URL="postgresql://me:hunter2@127.0.0.1:1/none")
+    ran = backline("doctor", "--json")
+    assert (ran.code, findings(ran)["database"][0][0]) == (1, "fail")
+    assert "hunter2" not in ran.out
+
+
+def test_a_database_that_refuses_us(backline: Terminal, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, DATABASE_URL=f"{postgres_url}_not_there")
+    assert findings(backline("doctor", "--json"))["database"][0][0] == "fail"
+
+
+def test_a_database_that_is_behind(
+    backline: Terminal, empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_environment(monkeypatch, DATABASE_URL=empty_postgres_url)
+    assert findings(backline("doctor", "--json"))["migrations"][0][2] == "run `backline migrate`"
+    assert backline("runs", "list").code == 1
+    assert "it was at nothing" in backline("migrate").out
+    assert findings(backline("doctor", "--json"))["migrations"][0][0] == "ok"
+    assert backline("migrate").code == 0
+    assert backline("runs", "list").code == 0
+
+
+def test_an_ffmpeg_that_is_not_there(backline: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, FFMPEG_PATH="/nowhere/ffmpeg")
+    ran = backline("doctor", "--json")
+    assert (ran.code, findings(ran)["ffmpeg"][0][0]) == (1, "fail")
+    assert "FFMPEG_PATH" in (findings(ran)["ffmpeg"][0][2] or "")
+
+
+@pytest.mark.parametrize(
+    ("says", "verdict", "part"),
+    [
+        ("ffmpeg version 4.3.1\n", "fail", "lacks"),
+        (
+            "ffmpeg version 4.3.1\n A..... libopus x\n A..... aac x\n A..... alac x\n A..... flac x\n ebur128 \n",
+            "fail",
+            "4.3.1",
+        ),
+        (
+            "ffmpeg version n7.1\n A..... libopus x\n A..... aac x\n A..... alac x\n A..... flac x\n ebur128 \n",
+            "ok",
+            "7.1",
+        ),
+    ],
+)
+def test_an_ffmpeg_of_another_kind(
+    backline: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: str, verdict: str, part: str
+) -> None:
+    program, text = tmp_path / "ffmpeg", tmp_path / "says"
+    text.write_text(says)
+    program.write_text(f"#!/bin/sh\ncat {text}\n")
+    program.chmod(0o755)
+    set_environment(monkeypatch, FFMPEG_PATH=str(program))
+    [(found, said, _)] = findings(backline("doctor", "--json"))["ffmpeg"]
+    assert found == verdict
+    assert part in said
+
+
+def test_a_storage_that_is_away(backline: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(
+        monkeypatch, STORAGE_BACKEND="s3", STORAGE_ENDPOINT="http://127.0.0.1:1",
+        STORAGE_ACCESS_KEY_ID="x", STORAGE_SECRET_ACCESS_KEY="hunter2",
+    )  # fmt: skip
+    ran = backline("doctor", "--json")
+    assert (ran.code, findings(ran)["storage"][0][0]) == (1, "fail")
+    assert "hunter2" not in ran.out
+
+
+@pytest.mark.parametrize(("low", "full", "verdict"), [(0, 0, "ok"), (1e9, 0, "warn"), (1e9, 1e9, "fail")])
+def test_a_disk_that_fills(low: float, full: float, verdict: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "LOW_DISK_GB", low)
+    monkeypatch.setattr(checks, "FULL_DISK_GB", full)
+    [finding] = asyncio.run(checks.check_disk(get_settings()))
+    assert finding.verdict == Verdict(verdict)
+    assert (finding.advice is None) == (verdict == "ok")

@@ -1,0 +1,102 @@
+"""Logs and traces of a process."""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from backend.runtime import telemetry
+from backend.runtime.telemetry import request_id, set_up_logging
+
+
+@pytest.fixture
+def quiet_again() -> Iterator[None]:
+    """The root logger as it was."""
+    root = logging.getLogger()
+    before, levels = (
+        root.level,
+        {name: logging.getLogger(name).level for name in ("httpx", "httpcore", "docket", "alembic")},
+    )
+    yield
+    root.setLevel(before)
+    root.removeHandler(telemetry._terminal)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.mark.usefixtures("quiet_again")
+def test_a_line_says_which_request_it_belongs_to(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("INFO")
+    logger = logging.getLogger("backend.somewhere")
+    logger.info("outside")
+    token = request_id.set("r-1")
+    logger.info("inside")
+    request_id.reset(token)
+    outside, inside = capsys.readouterr().err.splitlines()
+    assert outside.endswith("backend.somewhere: outside")
+    assert inside.endswith("backend.somewhere [r-1]: inside")
+
+
+@pytest.mark.usefixtures("quiet_again")
+def test_setting_it_up_again_only_changes_the_level(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("DEBUG")
+    set_up_logging("WARNING")
+    logging.getLogger("backend").info("not said")
+    logging.getLogger("backend").warning("said once")
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("quiet_again")
+@pytest.mark.parametrize(("level", "said"), [("INFO", 0), ("DEBUG", 0), ("ERROR", 0)])
+def test_libraries_do_not_repeat_what_the_ledger_says(
+    level: str, said: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logging(level)
+    logging.getLogger("httpx").info("GET …")
+    assert capsys.readouterr().err.count("\n") == said
+
+
+TRACED = """
+import asyncio, tempfile
+from pathlib import Path
+from logfire.testing import TestExporter
+from opentelemetry import trace
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from sqlalchemy import text
+from backend.db.session import Database
+from backend.runtime.telemetry import set_up_tracing, trace_database
+from backend.settings.database import DatabaseSettings
+
+async def read():
+    database = Database(DatabaseSettings(database_url=None, data_dir=Path(tempfile.mkdtemp())))
+    trace_database(database)
+    async with database.reading() as session:
+        await session.execute(text("SELECT 42"))
+    await database.close()
+
+sent = set_up_tracing("test")
+exporter = TestExporter()
+trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
+asyncio.run(read())
+with trace.get_tracer("x").start_as_current_span("ours") as span:
+    assert span.get_span_context().is_valid
+print(sent, any("SELECT 42" in str(each.attributes) for each in exporter.exported_spans))
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, "False False"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "none"}, "True True"),
+    ],
+)
+def test_statements_are_traced_only_where_spans_are_sent(variables: dict[str, str], said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", TRACED],
+        env=os.environ | variables, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.strip() == said, done.stderr
