@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
 
+from asyncpg import PostgresError
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -122,7 +123,8 @@ class Database:
                 connection = await self.engine.connect()
             except PoolTimeout as error:
                 raise Unavailable("the database is busy: no connection came free in time") from error
-            except OSError as error:
+            except (OSError, PostgresError) as error:
+                # The second: it starts, stops, or has no connection left. SQLAlchemy passes that on as it is.
                 raise Unavailable(f"the database cannot be reached: {error}") from error
             try:
                 if self.is_sqlite and write:

@@ -55,9 +55,7 @@ class Dispatcher:
             async with self._database.unit() as unit:
                 await give_back(unit, tickets, now())
             return
-        if not self.view.engine_up:
-            logger.info("the engine is back")
-            self.view.engine_up = True
+        self.engine_answers()
 
     async def cancel(self, ticket_key: str) -> None:
         """Tell the engine that a run is cancelled. If it is away, the worker sees it in the ledger."""
@@ -72,6 +70,12 @@ class Dispatcher:
             logger.error("the engine is away, runs wait in the ledger: %s", error)
         self.view.engine_up = False
         self._down_since = time.monotonic()
+
+    def engine_answers(self) -> None:
+        """Note that it did just now."""
+        if not self.view.engine_up:
+            logger.info("the engine is back")
+            self.view.engine_up = True
 
     @property
     def may_try(self) -> bool:

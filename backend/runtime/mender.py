@@ -42,9 +42,7 @@ class Mender:
             await asyncio.sleep(self._pause_s)
             try:
                 await self.mend(now() - GRACE)
-            except Unavailable as error:
-                self._here.engine_away(error)
-            except (SQLAlchemyError, OSError) as error:
+            except (SQLAlchemyError, OSError, Unavailable) as error:
                 logger.error("cannot compare the ledger with the engine: %s", type(error).__name__)
 
     async def mend_predecessor(self) -> None:
@@ -53,13 +51,18 @@ class Mender:
             await self.mend(now())
 
     async def mend(self, before: datetime) -> int:
-        """Look at what was handed over before this moment. Returns how many runs were set right. Raises Unavailable."""
+        """Look at what was handed over before this moment. Returns how many runs were set right."""
         async with self._database.reading() as session:
             held = await held_since(await session.connection(), before)
         suspects = [run for run in held if self._suspect(run)]
         if not suspects:
             return 0
-        gone = await self._here.engine.missing([run.ticket_key for run in suspects])
+        try:
+            gone = await self._here.engine.missing([run.ticket_key for run in suspects])
+        except Unavailable as error:
+            self._here.engine_away(error)
+            return 0
+        self._here.engine_answers()
         queued = [run for run in suspects if run.state == State.QUEUED and run.ticket_key in gone]
         lost = [run for run in suspects if run.state == State.RUNNING and run.ticket_key in gone]
         return await self._set_right(queued, lost)

@@ -166,6 +166,7 @@ class Runner:
         while True:
             try:
                 await self.engine.canary(self.card.name)
+                self.here.engine_answers()
             except Unavailable as error:
                 self.here.engine_away(error)
             await asyncio.sleep(interval)

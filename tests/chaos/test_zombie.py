@@ -2,7 +2,11 @@
 
 import asyncio
 
+import pytest
+from sqlalchemy.exc import DBAPIError
+
 from backend.runtime import enqueue_many
+from backend.runtime.ledger.claim import SILENT_HOLDER_MS, lock
 from tests.chaos.conftest import OpenStage
 from tests.chaos.effects import Effect
 from tests.chaos.stage import Stage
@@ -36,6 +40,28 @@ async def test_a_zombie_ends_nothing_twice(open_stage: OpenStage, postgres_url: 
         more = await enqueue_many("labour", [{"number": n, "seconds": 0.2} for n in range(40)])
         await stage.settle([*ids, *more], 30)
         assert frozen.pid in {effect.pid for effect in stage.effects.read("done") if effect.run_id in more}
+
+
+async def test_a_silent_holder_of_the_feeders_lock_is_shown_out(
+    open_stage: OpenStage, postgres_url: str, redis_url: str
+) -> None:
+    async with open_stage(postgres_url, redis_url) as stage:
+        stage.hire()
+        holding = asyncio.Event()
+
+        async def hold() -> None:
+            async with stage.database.unit() as unit:
+                await lock(unit)
+                holding.set()
+                await asyncio.sleep(SILENT_HOLDER_MS / 1000 + 3)
+
+        silent = asyncio.create_task(hold())
+        await holding.wait()
+        ids = await enqueue_many("labour", [{"number": n} for n in range(20)])
+        records = await stage.settle(ids, SILENT_HOLDER_MS / 1000 + 10)
+        with pytest.raises(DBAPIError):
+            await silent
+        assert {record.run.state for record in records} == {"succeeded"}
 
 
 def _held(stage: Stage, pid: int) -> set[str]:
