@@ -36,7 +36,7 @@ def start() -> subprocess.Popen[str]:
 
 
 async def reached(run_id: str, *states: str) -> str:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         while (run := await runs.get_run(run_id)).state not in states:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     return run.state
@@ -46,7 +46,7 @@ async def end(process: subprocess.Popen[str], *signals: signal.Signals) -> str:
     for each in signals:
         process.send_signal(each)
         await asyncio.sleep(0.3)
-    _, errors = await asyncio.to_thread(process.communicate, timeout=30)
+    _, errors = await asyncio.to_thread(process.communicate, timeout=60)
     return errors
 
 
@@ -97,7 +97,7 @@ async def test_a_second_signal_does_not_wait() -> None:
 def test_what_cannot_work_says_why_in_one_line(variables: dict[str, str], field: str) -> None:
     process = subprocess.run(
         [sys.executable, "-W", "error", "-m", "backend.worker"],
-        env=os.environ | variables, capture_output=True, text=True, check=False, timeout=30,
+        env=os.environ | variables, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert process.returncode == 1
     assert process.stderr.startswith("error: ")

@@ -2,22 +2,27 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
 
 from asyncpg import PostgresError
 from sqlalchemy import event
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 
 from backend.errors import Unavailable
 from backend.settings.database import DatabaseSettings
 
 logger = logging.getLogger(__name__)
+
+PING_AFTER_S = 5.0
 
 AfterCommit = Callable[[], Awaitable[None]]
 
@@ -32,11 +37,29 @@ class Unit:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
-        self.session = AsyncSession(bind=connection, expire_on_commit=False, autoflush=True)
         self.owner = asyncio.current_task()
         self.open = True
         self.failure: BaseException | None = None
+        self._session: AsyncSession | None = None
         self._after_commit: list[AfterCommit] = []
+
+    @property
+    def session(self) -> AsyncSession:
+        """Made when it is first asked for: most units of the runner need none."""
+        if self._session is None:
+            self._session = AsyncSession(bind=self.connection, expire_on_commit=False, autoflush=True)
+        return self._session
+
+    async def flush(self) -> None:
+        """Write what the session holds back."""
+        if self._session is not None:
+            await self._session.flush()
+
+    async def close(self) -> None:
+        """From here on the unit is nobody's."""
+        self.open = False
+        if self._session is not None:
+            await self._session.close()
 
     def after_commit(self, call: AfterCommit) -> None:
         """Run `call` once the transaction is committed. Never runs after a rollback."""
@@ -70,7 +93,7 @@ class Database:
             pool_size=settings.database_pool_size,
             max_overflow=0,
             pool_timeout=settings.database_pool_timeout_s,
-            pool_pre_ping=not self.is_sqlite,
+            pool_use_lifo=True,
         )
         event.listen(self.engine.sync_engine, "handle_error", _note_failure)
         # SQLite has one writer at a time. Waiting here is fair; waiting in SQLite is a busy loop.
@@ -80,6 +103,8 @@ class Database:
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
         else:
             event.listen(self.engine.sync_engine, "connect", _prepare_postgres)
+            event.listen(self.engine.sync_engine, "checkin", _note_use)
+            event.listen(self.engine.sync_engine, "checkout", _refuse_dead)
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[Unit]:
@@ -97,14 +122,13 @@ class Database:
             token = _current.set(unit)
             try:
                 yield unit
-                await unit.session.flush()
+                await unit.flush()
                 if unit.failure is not None:
                     raise RuntimeError("a statement failed outside a savepoint: nothing is written") from unit.failure
                 await connection.commit()
             finally:
-                unit.open = False
                 _current.reset(token)
-                await unit.session.close()
+                await unit.close()
         await unit._settle()
 
     @asynccontextmanager
@@ -155,6 +179,22 @@ def _note_failure(context: ExceptionContext) -> None:
     unit, connection = current_unit(), context.connection
     if unit is not None and connection is not None and not connection.in_nested_transaction():
         unit.failure = context.original_exception
+
+
+def _note_use(_: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+    entry.info["used_at"] = time.monotonic()
+
+
+def _refuse_dead(raw: DBAPIConnection, entry: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+    # The pool's own ping asks before every use, in three round trips. A connection that was closed knows it without
+    # asking; only one that was silent for a while has to be asked. With one dead connection the pool drops all of them.
+    if entry.driver_connection.is_closed():
+        raise InvalidatePoolError
+    if time.monotonic() - entry.info.get("used_at", time.monotonic()) > PING_AFTER_S:
+        try:
+            raw.ping()  # type: ignore[attr-defined]
+        except (AsyncAdapt_asyncpg_dbapi.Error, OSError) as error:
+            raise InvalidatePoolError from error
 
 
 def _prepare_sqlite(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:

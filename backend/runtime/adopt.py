@@ -1,17 +1,21 @@
 """Runs that come through docket's own door: plain functions, calls by `docket.add`, and messages of strangers."""
 
+import asyncio
 import logging
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from reprlib import Repr
 from typing import Any
 
 from docket import Execution
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from backend.db.base import now
 from backend.db.ids import new_id
-from backend.db.models.runs import State
-from backend.db.session import unit_of_work
-from backend.errors import BacklineError, InvalidArguments, UnknownTask
+from backend.db.models.runs import Run, State
+from backend.db.session import database, unit_of_work
+from backend.errors import BacklineError, InvalidArguments, Unavailable, UnknownTask
 from backend.runtime.arguments import Arguments
 from backend.runtime.enqueue import TEXT_LIMIT, Options, enqueue_call
 from backend.runtime.fault import Fault
@@ -23,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 PLAIN_QUEUE = "upkeep"
 TASK_LIMIT, SHOWN_LIMIT = 180, 480
+LEDGER_PAUSE_S = 1.0
+CLOCKS_DIFFER = timedelta(seconds=2)
 
 # It survives a stranger's __repr__ that fails.
 _repr = Repr()
@@ -47,18 +53,46 @@ async def adopt_call(
 
 async def adopt_message(execution: Execution, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """A message on the stream that names a task of ours, or none: it becomes a run, or a dead run that says why."""
-    try:
-        options = Options(at=execution.when.astimezone(UTC), key=f"docket:{execution.key}"[:TEXT_LIMIT])
-        await enqueue_call(execution.function_name, args, kwargs, options)
-    except (UnknownTask, InvalidArguments) as error:
-        shown = {"args": [_shown(arg) for arg in args], "kwargs": {str(n): _shown(a) for n, a in kwargs.items()}}
-        await _bury(execution.function_name, f"docket:{execution.key}", shown, error)
+    await _once_the_ledger_is_there(lambda: _adopt(execution, args, kwargs))
 
 
 async def bury_unreadable(key: str, function: str, problem: str) -> None:
     """A message that cannot be read: it becomes a dead run, so that somebody sees it."""
     error = InvalidArguments(f"the message cannot be read: {problem}", field="args")
-    await _bury(function or "unknown", f"docket:{key}", {}, error)
+    await _once_the_ledger_is_there(lambda: _bury(function or "unknown", f"docket:{key}", {}, error))
+
+
+async def _once_the_ledger_is_there(write: Callable[[], Awaitable[None]]) -> None:
+    # A message stands nowhere else, and is gone once this returns or raises. Until then its lease is renewed.
+    while True:
+        try:
+            return await write()
+        except (DBAPIError, OSError, Unavailable) as error:
+            if isinstance(error, DBAPIError) and not (
+                error.connection_invalidated or isinstance(error, OperationalError)
+            ):
+                raise
+            logger.error("a message waits for the ledger: %s", type(error).__name__)
+            await asyncio.sleep(LEDGER_PAUSE_S)
+
+
+async def _adopt(execution: Execution, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    key = f"docket:{execution.key}"[:TEXT_LIMIT]
+    if execution.redelivered and await _is_adopted(key, execution.when):
+        return  # its first worker died after the commit
+    try:
+        options = Options(at=execution.when.astimezone(UTC), key=key)
+        await enqueue_call(execution.function_name, args, kwargs, options)
+    except (UnknownTask, InvalidArguments) as error:
+        shown = {"args": [_shown(arg) for arg in args], "kwargs": {str(n): _shown(a) for n, a in kwargs.items()}}
+        await _bury(execution.function_name, key, shown, error)
+
+
+async def _is_adopted(key: str, since: datetime) -> bool:
+    # A message becomes a run after its time, so one that is older is of an earlier message with this key.
+    found = select(Run.id).where(Run.key == key, Run.created_at >= since.astimezone(UTC) - CLOCKS_DIFFER).limit(1)
+    async with database().reading() as session:
+        return (await session.scalar(found)) is not None
 
 
 def _shown(value: object) -> str:

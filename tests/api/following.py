@@ -41,7 +41,7 @@ async def events(response: httpx.Response) -> AsyncIterator[Sent]:
 
 async def ended(api: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
     """The run, once it has ended."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while (run := (await api.get(f"/runs/{run_id}")).json())["state"] not in ENDED:  # noqa: ASYNC110
             await asyncio.sleep(0.03)
     return run
@@ -49,7 +49,7 @@ async def ended(api: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
 
 async def in_state(api: httpx.AsyncClient, run_id: str, state: str) -> dict[str, Any]:
     """The run, once it is in this state."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while (run := (await api.get(f"/runs/{run_id}")).json())["state"] != state:  # noqa: ASYNC110
             await asyncio.sleep(0.03)
     return run

@@ -92,8 +92,8 @@ async def test_a_stop_does_not_wait_for_an_open_stream(sqlite_url: str) -> None:
                 asked = time.monotonic()
                 process.send_signal(signal.SIGTERM)
                 assert "event: end" not in [line async for line in lines]
-            await asyncio.to_thread(process.wait, 15)
-            assert time.monotonic() - asked < 8
+            await asyncio.to_thread(process.wait, 40)
+            assert time.monotonic() - asked < 20
     finally:
         process.kill()
         _, errors = process.communicate()
@@ -102,7 +102,7 @@ async def test_a_stop_does_not_wait_for_an_open_stream(sqlite_url: str) -> None:
 
 
 async def _up(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 if (await client.get("/health/ready")).status_code == 200:

@@ -154,7 +154,7 @@ async def test_the_stream_of_an_ended_run_says_so_at_once(api: httpx.AsyncClient
     receipt = await schedule_api_note("z")
     run = await ended(api, receipt.id)
     headers = {"Last-Event-ID": str(run["revision"])}
-    async with asyncio.timeout(5), api.stream("GET", f"/runs/{receipt.id}/stream", headers=headers) as response:
+    async with asyncio.timeout(20), api.stream("GET", f"/runs/{receipt.id}/stream", headers=headers) as response:
         sent = [each async for each in events(response) if each.event]
     assert [(each.event, each.id) for each in sent] == [("end", str(run["revision"]))]
 
@@ -169,7 +169,7 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(api: httpx.AsyncCli
             if each.event == "progress":
                 break
         assert runner.hub._watches
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while runner.hub._watches or len(asyncio.all_tasks()) > before:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 

@@ -4,13 +4,44 @@ import asyncio
 import time
 
 import pytest
+from docket import Docket
 
 from backend.runtime import enqueue_many
+from tests.chaos import tasks
 from tests.chaos.conftest import OpenStage, sized
+from tests.chaos.stage import Stage
 from tests.postgres import PostgresServer
 
 AWAY_S = 6.0
 OUTAGES = sized(2, 6)
+
+
+async def test_a_strangers_message_waits_for_the_database(
+    open_stage: OpenStage, own_postgres: tuple[PostgresServer, str], redis_url: str
+) -> None:
+    """It stands nowhere but in Redis, so it may not be acknowledged before the ledger has it."""
+
+    async def task_of_a_stranger() -> None: ...
+
+    server, url = own_postgres
+    async with open_stage(url, redis_url) as stage, Docket(stage.docket_name, f"{redis_url}?protocol=2") as docket:
+        worker = stage.hire()
+        server.stop()
+        for number in range(3):
+            await docket.add(tasks.labour, key=f"known-{number}")(number)
+        await docket.add(task_of_a_stranger, key="unknown")()
+        async with docket.redis() as client:
+            await client.xadd(docket.stream_key, {"hello": "world"})
+        await asyncio.sleep(3)
+        await asyncio.to_thread(server.start)
+        await stage.until(lambda: stage.effects.count("done") >= 3, 20, "the known ones are done")
+        await stage.until(lambda: _dead(stage, 2), 20, "the others are dead letters")
+        await stage.settle([], 20)
+        assert "worker died" not in worker.log
+
+
+async def _dead(stage: Stage, count: int) -> bool:
+    return (await stage.states())["dead"] == count
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])

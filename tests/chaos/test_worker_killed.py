@@ -3,8 +3,10 @@
 import time
 
 import pytest
+from docket import Docket
 
-from backend.runtime import enqueue_many
+from backend.runtime import Options, enqueue, enqueue_many
+from tests.chaos import tasks
 from tests.chaos.conftest import OpenStage, sized
 from tests.chaos.effects import Effect
 from tests.chaos.stage import Stage
@@ -44,6 +46,26 @@ async def test_a_killed_worker_loses_nothing(
         assert orphans <= lost
         assert len(lost) <= 14, "no more than the victim could hold"
         assert set(stage.effects.repeated()) <= lost
+
+
+async def test_a_message_of_a_killed_worker_is_adopted_once(
+    open_stage: OpenStage, sqlite_url: str, redis_url: str
+) -> None:
+    """A worker made a run of a stranger's message, and was killed before it could acknowledge the message."""
+    async with (
+        open_stage(sqlite_url, redis_url) as stage,
+        Docket(stage.docket_name, f"{redis_url}?protocol=2") as docket,
+    ):
+        await docket.add(tasks.labour, key="of-a-stranger")(1)
+        async with docket.redis() as client:
+            group = docket.worker_group_name
+            await client.xgroup_create(docket.stream_key, group, id="0")
+            assert await client.xreadgroup(group, "killed", {docket.stream_key: ">"})
+        adopted = await enqueue("labour", 1, options=Options(key="docket:of-a-stranger"))
+
+        stage.hire(RUNNER_REDELIVERY_S="2")
+        records = await stage.settle([adopted.id], 30)
+        assert [record.run.id for record in records] == [adopted.id]
 
 
 def _began(stage: Stage) -> dict[str, list[Effect]]:

@@ -17,7 +17,7 @@ COMMAND = [sys.executable, "-W", "error", "-m", "backend.cli", "demo"]
 
 def run(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *words], cwd=cwd, env=os.environ | variables, capture_output=True, text=True, check=False, timeout=90
+        [*COMMAND, *words], cwd=cwd, env=os.environ | variables, capture_output=True, text=True, check=False, timeout=110
     )
 
 
@@ -73,5 +73,5 @@ def test_without_once_it_serves_on_until_ctrl_c(tmp_path: Path) -> None:
     url = next(word for line in lines for word in line.split() if word.startswith("http://")).rstrip(":")
     assert httpx.get(f"{url}/health/ready").json()["ok"] is True
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors

@@ -25,7 +25,7 @@ def start(*words: str, **variables: str) -> subprocess.Popen[str]:
 
 
 def until_ready(port: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             if httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code == 200:
@@ -44,7 +44,7 @@ def test_serves_until_it_is_asked_to_stop(sqlite_url: str, sign: signal.Signals)
         response = httpx.get(f"http://127.0.0.1:{port}/runs/x", headers={"X-Request-ID": "find-me"})
         assert response.headers["x-request-id"] == "find-me"
         process.send_signal(sign)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     finally:
         process.kill()
     assert (process.returncode, out) == (0, "")
@@ -59,7 +59,7 @@ def test_a_port_that_is_taken(sqlite_url: str) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         process = start("serve", "--port", str(taken.getsockname()[1]), DATABASE_URL=sqlite_url)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert "choose another with --port" in err
 
@@ -74,7 +74,7 @@ def test_a_port_that_is_taken(sqlite_url: str) -> None:
 )
 def test_what_cannot_start_says_why_in_one_line(tmp_path: Path, variables: dict[str, str], said: str) -> None:
     process = start("serve", "--port", "0", **variables)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert said in err
     assert "Traceback" not in err
@@ -83,7 +83,7 @@ def test_what_cannot_start_says_why_in_one_line(tmp_path: Path, variables: dict[
 
 def test_the_worker_is_an_entry_of_its_own() -> None:
     process = start("worker", DOCKET_URL="")
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert "set DOCKET_URL" in err
 

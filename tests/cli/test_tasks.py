@@ -65,7 +65,7 @@ def test_ctrl_c_cancels_the_work(sqlite_url: str) -> None:
     )
     time.sleep(6)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
     assert "Traceback" not in err
