@@ -13,6 +13,7 @@ from backend.db.base import now
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.1
+STACK_FRAMES = 8
 
 
 class LoopWatchdog:
@@ -70,6 +71,8 @@ class LoopWatchdog:
 
     def _report(self, blocked_s: float) -> None:
         frame = sys._current_frames().get(self._loop_thread)
-        stack = "".join(traceback.format_stack(frame)[-6:]) if frame else ""
+        # An import is dozens of frames of the interpreter's own: what asked for it is above them.
+        frames = [each for each in traceback.format_stack(frame) if "<frozen " not in each] if frame else []
+        stack = "".join(frames[-STACK_FRAMES:])
         logger.error("the event loop is blocked for %.1f s by:\n%s", blocked_s, stack)
         self.blocked_at, self.blocked_s = now(), blocked_s
