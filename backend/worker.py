@@ -1,4 +1,4 @@
-"""The worker process: the same background as the HTTP process, without HTTP. `python -m backend.worker`
+"""The worker process, `python -m backend.worker`: the same background as the HTTP process, without HTTP.
 
 It ends with 0 after a stop that was asked for, and with 1 when it could not start or could not go on.
 SIGTERM or SIGINT: what runs may finish within RUNNER_SHUTDOWN_GRACE_S, the rest is handed back. A second one: at once.
