@@ -8,12 +8,16 @@ import sys
 from collections.abc import AsyncIterator
 from secrets import token_hex
 
+import httpx
 import pytest
 
+from backend.api.app import create_app
+from backend.cli.http_server import serving
 from backend.db.session import Database, open_database
 from backend.runtime import runs
 from backend.settings import get_settings
 from tests.api import room
+from tests.api.following import events
 from tests.conftest import set_environment
 
 CODE = "import sys, tests.api.room; from backend.worker import main; sys.exit(main())"
@@ -83,6 +87,24 @@ async def test_a_second_signal_does_not_wait() -> None:
     assert process.returncode == 128 + signal.SIGTERM
     assert "leaving at once" in errors
     assert (await runs.get_run(receipt.id)).state == "running"  # another worker takes it over
+
+
+@pytest.mark.usefixtures("ledger")
+async def test_an_api_that_does_not_work_tells_live_what_a_worker_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, WORKERS_ENABLED="0")
+    sent = []
+    async with serving(create_app(get_settings())) as url, httpx.AsyncClient(base_url=url, timeout=60) as api:
+        receipt = await room.schedule_api_steps(30)
+        set_environment(monkeypatch, WORKERS_ENABLED=None)
+        process = start()
+        async with api.stream("GET", f"/runs/{receipt.id}/stream") as response:
+            sent = [each async for each in events(response) if each.event]
+        errors = await end(process, signal.SIGTERM)
+    assert process.returncode == 0, errors
+    assert (sent[-1].event, sent[-1].data["state"], sent[-1].data["result"]) == ("end", "succeeded", 30)
+    percents = [each.data["progress"]["percent"] for each in sent if each.event == "progress"]
+    assert percents == sorted(percents)
+    assert len(percents) > 3
 
 
 @pytest.mark.parametrize(

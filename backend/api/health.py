@@ -1,5 +1,7 @@
 """Is it alive, can it take work, does everything work: three questions, three answers."""
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
@@ -8,7 +10,7 @@ from backend.runtime.health import HealthView, health
 
 router = APIRouter(prefix="/health", tags=["health"])
 
-VERDICTS = {
+VERDICTS: dict[int | str, dict[str, Any]] = {
     200: examples.shown({"ok": True, "degraded": []}),
     503: examples.shown({"ok": False, "degraded": ["redis"]}),
 }

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -135,7 +136,8 @@ async def on_database_away(
 ) -> JSONResponse:
     """The database cannot be reached. Its address and its words stay in the log."""
     logger.warning("a part is away", exc_info=error)
-    return await on_known_error(request, Unavailable("a part this needs is away; try again shortly"))
+    away = Unavailable("a part this needs is away; try again shortly", after=timedelta(seconds=2))
+    return await on_known_error(request, away)
 
 
 def unexpected(request: Request) -> JSONResponse:

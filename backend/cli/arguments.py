@@ -35,7 +35,7 @@ def parse_arguments(task: Arguments, words: Sequence[str]) -> dict[str, Any]:
     return task.normalise(given)
 
 
-def _value(annotation: object, word: str) -> object:
+def _value(annotation: Any, word: str) -> object:
     """The word itself where the parameter takes it (`str`, `int`, `bool`), else what it says as JSON."""
     if annotation not in (Any, Parameter.empty) and _takes(annotation, word):
         return word
@@ -45,7 +45,7 @@ def _value(annotation: object, word: str) -> object:
         return word
 
 
-def _takes(annotation: object, word: str) -> bool:
+def _takes(annotation: Any, word: str) -> bool:
     try:
         TypeAdapter(annotation).validate_python(word)
     except ValidationError:

@@ -130,8 +130,9 @@ async def _shown(spec: TaskSpec, values: dict[str, Any]) -> object:
 
 async def _within(spec: TaskSpec, work: Awaitable[object]) -> object:
     limit = spec.timeout.total_seconds() if spec.timeout else None
+    clock = asyncio.timeout(limit)
     try:
-        async with asyncio.timeout(limit) as clock:
+        async with clock:
             return await work
     except TimeoutError as error:
         if clock.expired():

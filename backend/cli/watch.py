@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import typer
 from pydantic_core import to_jsonable_python
@@ -20,25 +21,25 @@ LOOK_EVERY_S = 0.5
 async def watch_run(run: RunId, as_json: AsJson = False) -> None:
     """Follow a run until it ends. Exit code 1 unless it succeeded. With --json, one line for each change."""
     async with ledger():
-        if as_json:
-            async for view in _changes(run):
-                print_json_line(view)
-        else:
-            with RunBars(err) as bars:
-                async for view in _changes(run):
+        first = view = await runs.get_run(run)
+        with nullcontext() if as_json else RunBars(err) as bars:
+            async for view in _changes(first):
+                if bars is None:
+                    print_json_line(view)
+                else:
                     bars.show(to_jsonable_python(view))
-            out.print(view.id, state_text(view.state), view.error or "")
+    if not as_json:
+        out.print(view.id, state_text(view.state), view.error or "")
     if view.state != State.SUCCEEDED:
         raise typer.Exit(ExitCode.FAILED)
 
 
-async def _changes(run_id: str) -> AsyncIterator[RunView]:
+async def _changes(view: RunView) -> AsyncIterator[RunView]:
     # Another process executes it, so the ledger is asked: progress stands there in steps of ten percent.
-    seen: RunView | None = None
-    while seen is None or seen.state not in TERMINAL:
-        if seen is not None:
-            await asyncio.sleep(LOOK_EVERY_S)
-        now = await runs.get_run(run_id)
-        if seen is None or (now.revision, now.progress) != (seen.revision, seen.progress):
+    yield view
+    while view.state not in TERMINAL:
+        await asyncio.sleep(LOOK_EVERY_S)
+        now = await runs.get_run(view.id)
+        if (now.revision, now.progress) != (view.revision, view.progress):
             yield now
-        seen = now
+        view = now

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
+from selectors import EVENT_READ, DefaultSelector
 
 from asyncpg import PostgresError
 from sqlalchemy import event
@@ -186,15 +187,23 @@ def _note_use(_: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
 
 
 def _refuse_dead(raw: DBAPIConnection, entry: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
-    # The pool's own ping asks before every use, in three round trips. A connection that was closed knows it without
-    # asking; only one that was silent for a while has to be asked. With one dead connection the pool drops all of them.
-    if entry.driver_connection.is_closed():
+    # The pool's own ping asks before every use, in three round trips. Here only a connection is asked that was silent for
+    # a while, or that has sent something unasked, as a server that stops does. With one dead, the pool drops all of them.
+    connection = entry.driver_connection
+    if connection.is_closed():
         raise InvalidatePoolError
-    if time.monotonic() - entry.info.get("used_at", time.monotonic()) > PING_AFTER_S:
+    silent_s = time.monotonic() - entry.info.get("used_at", time.monotonic())
+    if silent_s > PING_AFTER_S or _has_input(connection._transport.get_extra_info("socket").fileno()):
         try:
             raw.ping()  # type: ignore[attr-defined]
         except (AsyncAdapt_asyncpg_dbapi.Error, OSError) as error:
             raise InvalidatePoolError from error
+
+
+def _has_input(descriptor: int) -> bool:
+    with DefaultSelector() as selector:
+        selector.register(descriptor, EVENT_READ)
+        return bool(selector.select(0))
 
 
 def _prepare_sqlite(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -63,8 +63,8 @@ class RunContext:
             current,
             total,
             percent := round(100 * fraction, 1),
-            None if message is None else storable(message, MESSAGE_LIMIT),
-            {storable(name, MESSAGE_LIMIT): int(count) for name, count in (counts or {}).items()},
+            None if message is None else storable(str(message), MESSAGE_LIMIT),
+            {storable(str(name), MESSAGE_LIMIT): int(count) for name, count in (counts or {}).items()},
             round(spent / fraction - spent, 1) if fraction > TOO_LITTLE else None,
         )
         completed = fraction == 1 and (before is None or before.percent < percent)
@@ -78,7 +78,11 @@ class RunContext:
 
 
 def _finite(number: float) -> float:
-    return number if math.isfinite(number) else 0.0
+    # Also one of numpy's becomes a number that JSON knows.
+    plain = float(number)
+    if not math.isfinite(plain):
+        return 0.0
+    return int(plain) if plain.is_integer() else plain
 
 
 requester: ContextVar[str | None] = ContextVar("requester", default=None)

@@ -52,8 +52,8 @@ class Options:
     def check(self, key: str | None, requested_by: str | None) -> None:
         """Raise InvalidArguments, naming the option that cannot be. `key` and `requested_by` are those of the run."""
         for name, text in (("key", key), ("requested_by", requested_by)):
-            if text is not None and (not 0 < len(text) <= TEXT_LIMIT or storable(text, TEXT_LIMIT) != text):
-                raise InvalidArguments(f"`{name}` is text of 1 to {TEXT_LIMIT} characters", field=name)
+            if text is not None and (storable(text, TEXT_LIMIT) != text or not 0 < len(text.encode()) <= TEXT_LIMIT):
+                raise InvalidArguments(f"`{name}` is text of 1 to {TEXT_LIMIT} bytes", field=name)
         for name, wait in (("after", self.after), ("debounce", self.debounce)):
             if wait is not None and not 0 <= wait <= YEAR_S:
                 raise InvalidArguments(f"`{name}` is between 0 seconds and 366 days", field=name)

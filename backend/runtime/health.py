@@ -31,19 +31,19 @@ class HealthView:
 async def health() -> HealthView:
     """Look at the database, the engine, the worker loop and the queues."""
     view = HealthView()
-    database_up = await _check_database(view)
+    await _check_database(view)
     runner = current_runner()
     if runner is None:
         view.checks["runner"] = "none"
         return view
     _check_loops(view, runner)
     await _check_redis(view, runner)
-    if database_up:
+    if view.ready:
         await _check_queues(view, runner)
     return view
 
 
-async def _check_database(view: HealthView) -> bool:
+async def _check_database(view: HealthView) -> None:
     try:
         async with asyncio.timeout(DATABASE_PATIENCE_S), database().reading() as session:
             await session.execute(text("SELECT 1"))
@@ -51,9 +51,8 @@ async def _check_database(view: HealthView) -> bool:
         view.ready = False
         view.checks["database"] = type(error).__name__
         view.degraded.append("the database does not answer")
-        return False
-    view.checks["database"] = "ok"
-    return True
+    else:
+        view.checks["database"] = "ok"
 
 
 def _check_loops(view: HealthView, runner: Runner) -> None:
@@ -108,7 +107,12 @@ async def redis_durability(redis: Any) -> list[str]:
 
 
 async def _check_queues(view: HealthView, runner: Runner) -> None:
-    queues = await list_queues()
+    try:
+        async with asyncio.timeout(DATABASE_PATIENCE_S):
+            queues = await list_queues()
+    except (SQLAlchemyError, OSError, Unavailable) as error:
+        view.degraded.append(f"the queues cannot be read: {type(error).__name__}")
+        return
     view.checks["queues"] = {
         queue.name: {"waiting": queue.waiting, "running": queue.running, "dead": queue.dead, "paused": queue.paused}
         for queue in queues

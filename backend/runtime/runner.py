@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from backend.db.base import now
 from backend.db.session import Database, database
 from backend.errors import Unavailable
@@ -33,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 CANARY_MISSES = 3
 HALT_PATIENCE_S = 5.0
+FAREWELL_S = 5.0
 POSTPONED = timedelta(seconds=2)
 
 
@@ -111,8 +114,12 @@ class Runner:
         await self._wait_idle(HALT_PATIENCE_S)
         for loop in reversed(self.loops):
             await loop.stop()
-        await self.feeder.drain(self.here)
-        await self.heartbeat.leave()
+        try:
+            async with asyncio.timeout(FAREWELL_S):
+                await self.feeder.drain(self.here)
+                await self.heartbeat.leave()
+        except (SQLAlchemyError, OSError, Unavailable) as error:
+            logger.error("the ledger is away, so others must find what this process leaves: %s", type(error).__name__)
         await self.hub.close()
         self.watchdog.stop()
 
@@ -162,16 +169,19 @@ class Runner:
     async def _send_canaries(self) -> None:
         interval = self.settings.runner.runner_canary_s
         patience = timedelta(seconds=CANARY_MISSES * interval)
-        self.card.canary_at = now()
+        self.card.canary_at = restarted = now()
         while True:
             try:
                 await self.engine.canary(self.card.name)
                 self.here.engine_answers()
             except Unavailable as error:
                 self.here.engine_away(error)
+            woken = now() + timedelta(seconds=interval)
             await asyncio.sleep(interval)
-            if self.view.engine_up and now() - self.card.canary_at > patience:
-                self.card.canary_at = now()
+            # When the event loop itself was blocked, the canary had no chance.
+            on_time = now() - woken < timedelta(seconds=max(interval, 1.0))
+            if on_time and self.view.engine_up and now() - max(self.card.canary_at, restarted) > patience:
+                restarted = now()
                 self.engine_loop.restart(f"no canary came back for {patience.total_seconds():g} s")
 
 

@@ -25,6 +25,7 @@ class Supervised:
     restarts: int = 0
     last_error: str | None = None
     alive: bool = False
+    _restarting: bool = False
     _task: asyncio.Task[None] | None = field(default=None, repr=False)
     _inner: asyncio.Task[None] | None = field(default=None, repr=False)
 
@@ -36,7 +37,7 @@ class Supervised:
         """End the loop as if it had died. It is started again."""
         if self._inner is not None and not self._inner.done():
             logger.error("%s is restarted: %s", self.name, why)
-            self.last_error = why
+            self.last_error, self._restarting = why, True
             self._inner.cancel()
             # docket's loop lets all that runs finish first. It gets a while for that, not for ever.
             asyncio.get_running_loop().call_later(RESTART_PATIENCE_S, self._inner.cancel)
@@ -67,7 +68,7 @@ class Supervised:
 
     async def _run_once(self) -> None:
         self._inner = asyncio.ensure_future(self.loop())
-        self.alive = True
+        self.alive, self._restarting = True, False
         try:
             await asyncio.shield(self._inner)
         except asyncio.CancelledError:
@@ -75,15 +76,16 @@ class Supervised:
             if stopping is not None and stopping.cancelling():
                 await self._end_inner()
                 raise
-            # The inner task was cancelled by `restart`, not this one.
-        if self._inner.done() and not self._inner.cancelled():
+            # The inner task was cancelled, not this one.
+        if not self._restarting:
             raise RuntimeError(f"{self.name} ended by itself")
 
     async def _end_inner(self) -> None:
         assert self._inner is not None
         self._inner.cancel()
         try:
-            await self._inner
+            await asyncio.wait([self._inner])
         except asyncio.CancelledError:
-            # A second cancel of the supervisor, or the end of the inner task: either way it gets the second cancel.
-            self._inner.cancel()
+            self._inner.cancel()  # it lingers, so it is cancelled a second time
+        # What it raises now is the end that was asked for.
+        self._inner.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

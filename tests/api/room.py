@@ -31,6 +31,15 @@ async def api_wait() -> str:
     return "through"
 
 
+@task(queue="library")
+async def api_steps(steps: int) -> int:
+    """Takes its time and tells every step of it. A repeat takes them again."""
+    for step in range(steps):
+        await current_run().progress(step, steps)
+        await asyncio.sleep(0.11)
+    return steps
+
+
 @task(queue="upkeep", cron="0 4 * * 0")
 async def api_tidy(deep: bool = False) -> bool:
     """Says how deep it tidied. A repeat tidies what is tidy."""
@@ -39,4 +48,5 @@ async def api_tidy(deep: bool = False) -> bool:
 
 schedule_api_note = scheduler(api_note)
 schedule_api_die = scheduler(api_die)
+schedule_api_steps = scheduler(api_steps)
 schedule_api_wait = scheduler(api_wait)

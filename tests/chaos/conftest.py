@@ -1,6 +1,5 @@
 """Fixtures for chaos: how much of it, the stage, and the measured numbers in the terminal."""
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -14,20 +13,21 @@ from backend.runtime import registry
 from backend.settings import get_settings
 from tests.chaos import tasks
 from tests.chaos.effects import VARIABLE, Effects
-from tests.chaos.stage import Stage
+from tests.chaos.stage import Stage, sized
 from tests.conftest import set_environment
 from tests.databases import PostgresDatabases, in_thread
 from tests.postgres import PostgresServer
 
-LONG = os.environ.get("BACKLINE_CHAOS") == "long"
 MEASURED = "measured"
 
 OpenStage = Callable[..., AbstractAsyncContextManager[Stage]]
 
 
-def sized(short: int, long: int) -> int:
-    """How many: `short` in every test run, `long` with BACKLINE_CHAOS=long."""
-    return long if LONG else short
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Waiting is what these tests do: they get longer than others."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(sized(300, 3000)))
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,11 @@
-"""A process of the crew for these tests: the worker as it is in production, with the tests' tasks. `python -m`."""
+"""What a process of the crew does in these tests: the worker as it is in production, with the tests' tasks."""
 
 import asyncio
 import os
 import sys
+import threading
+from multiprocessing import parent_process
+from pathlib import Path
 
 from backend import worker
 from backend._internal.background import background
@@ -10,11 +13,16 @@ from backend.settings import get_settings
 from tests.chaos import tasks
 
 
-async def work_without_docket() -> None:
-    """The fallback: an API process without HTTP, which executes what is in its ledger."""
-    async with worker.stop_signals() as stop, background(get_settings()):
-        sys.stderr.write(f"worker {os.getpid()} is ready\n")
-        await stop.wait()
+def run_as_process(environment: dict[str, str], directory: Path) -> None:
+    """Become a process of its own: with this environment, in this directory, with a log there. Does not return."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(directory)
+    log = os.open("crew.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, sys.stdout.fileno())
+    os.dup2(log, sys.stderr.fileno())
+    threading.Thread(target=_leave_with_the_tests, daemon=True).start()
+    sys.exit(main())
 
 
 def main() -> int:
@@ -23,10 +31,20 @@ def main() -> int:
     if os.environ.get("CHAOS_SCHEDULE"):
         tasks.declare_schedule()
     if get_settings().docket.url is None:
-        asyncio.run(work_without_docket())
+        asyncio.run(_work_without_docket())
         return 0
     return worker.main()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+async def _work_without_docket() -> None:
+    """The fallback: an API process without HTTP, which executes what is in its ledger."""
+    async with worker.stop_signals() as stop, background(get_settings()):
+        sys.stderr.write(f"worker {os.getpid()} is ready\n")
+        await stop.wait()
+
+
+def _leave_with_the_tests() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

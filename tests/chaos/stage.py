@@ -1,6 +1,7 @@
 """The stage of a chaos test: a ledger, an engine, a crew of processes, and what their tasks left behind."""
 
 import asyncio
+import os
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -15,8 +16,14 @@ from tests.chaos.effects import Effects
 from tests.chaos.invariants import Record, breaches, leftovers, read_ledger
 from tests.chaos.process import CrewProcess
 
+LONG = os.environ.get("BACKLINE_CHAOS") == "long"
 LOOK_EVERY_S = 0.1
 TIDY_WITHIN_S = 15.0
+
+
+def sized(short: int, long: int) -> int:
+    """How many: `short` in every test run, `long` with BACKLINE_CHAOS=long."""
+    return long if LONG else short
 
 
 @dataclass
@@ -32,10 +39,11 @@ class Stage:
     crew: list[CrewProcess] = field(default_factory=list)
 
     def hire(self, **environment: str | None) -> CrewProcess:
-        """Start a process of the crew, at default settings but for what is given."""
+        """Start a process of the crew, at default settings but for what is given. None leaves a variable out."""
         # What the test says of itself does not hold for the crew.
-        wanted = {"WORKERS_ENABLED": None, "PYTHONUNBUFFERED": "1", **environment}
-        process = CrewProcess(self.directory / f"crew-{len(self.crew)}", wanted)
+        wanted = {**os.environ, "WORKERS_ENABLED": None, **environment}
+        set_ones = {name: value for name, value in wanted.items() if value is not None}
+        process = CrewProcess(self.directory / f"crew-{len(self.crew)}", set_ones)
         self.crew.append(process)
         process.start()
         return process
@@ -67,7 +75,7 @@ class Stage:
         states = await self.states()
         return not any(states[state] for state in ACTIVE)
 
-    async def settle(self, expected: Collection[str], patience_s: float) -> list[Record]:
+    async def settle(self, expected: Collection[str], patience_s: float = sized(120, 1200)) -> list[Record]:
         """Wait until every run has ended, and check the whole ledger and the engine. Returns the ledger."""
         await self.until(self.all_ended, patience_s, "every run has ended")
         records = await read_ledger(self.database)

@@ -8,8 +8,8 @@ from docket import Docket
 
 from backend.runtime import enqueue_many
 from tests.chaos import tasks
-from tests.chaos.conftest import OpenStage, sized
-from tests.chaos.stage import Stage
+from tests.chaos.conftest import OpenStage
+from tests.chaos.stage import Stage, sized
 from tests.postgres import PostgresServer
 
 AWAY_S = 6.0
@@ -36,7 +36,7 @@ async def test_a_strangers_message_waits_for_the_database(
         await asyncio.to_thread(server.start)
         await stage.until(lambda: stage.effects.count("done") >= 3, 20, "the known ones are done")
         await stage.until(lambda: _dead(stage, 2), 20, "the others are dead letters")
-        await stage.settle([], 20)
+        await stage.settle([])
         assert "worker died" not in worker.log
 
 
@@ -64,7 +64,7 @@ async def test_ends_are_recorded_when_the_database_is_back(
             await stage.until(lambda goal=reached: stage.effects.count("done") >= goal, 30, "runs are done again")
             stage.note(f"outage {outage + 1}: runs whose work ended in it", finished)
             stage.note(f"outage {outage + 1}: five more done after s", time.monotonic() - back)
-        records = await stage.settle(ids, 90)
+        records = await stage.settle(ids)
 
         stage.note("runs that did their work twice", len(stage.effects.repeated()))
         assert {record.run.state for record in records} == {"succeeded"}

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from backend.runtime import enqueue, enqueue_many
-from tests.chaos.conftest import OpenStage, sized
+from tests.chaos.conftest import OpenStage
 from tests.chaos.process import CrewProcess
+from tests.chaos.stage import sized
 
 PILLS, HEALTHY = sized(1, 3), sized(40, 200)
 # The deaths are what is tested, not the default patience.
@@ -24,7 +25,7 @@ async def test_a_poison_pill_is_buried_and_buries_nobody(
         pills = [(await enqueue("poison", 0.1 * number)).id for number in range(PILLS)]
         worker = stage.hire(**QUICK)
         async with _supervised(worker) as deaths:
-            records = await stage.settle([*healthy, *pills], 100)
+            records = await stage.settle([*healthy, *pills])
 
         ends = {record.run.id: record for record in records}
         stage.note("deaths of the process", len(deaths))

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from backend.db.models.runs import Run, Schedule
 from backend.db.session import unit_of_work
 from backend.runtime import enqueue_many
-from tests.chaos.conftest import OpenStage, sized
-from tests.chaos.stage import Stage
+from tests.chaos.conftest import OpenStage
+from tests.chaos.stage import Stage, sized
 
 SECONDS = sized(8, 60)
 
@@ -23,7 +23,7 @@ async def test_a_schedule_fires_once_per_due_time(open_stage: OpenStage, postgre
         crew[0].kill()
         await stage.until(lambda: stage.effects.count("done") >= SECONDS, 2 * SECONDS + 20, "all of the beats")
         await _pause_schedule(stage)
-        await stage.settle([], 30)
+        await stage.settle([])
 
         fired = Counter(await _due_times(stage))
         assert set(fired.values()) == {1}, "a due time fired twice"
@@ -41,12 +41,12 @@ async def test_a_limit_of_one_never_overlaps(open_stage: OpenStage, postgres_url
         await stage.until(lambda: _done_alone(stage, ids) >= 5, 30, "some are done")
         # The lock of a process that dies is free at once, and its run must not meet another one all the same.
         crew[0].kill()
-        records = await stage.settle(ids, 90)
+        records = await stage.settle(ids)
 
         assert stage.effects.count("overlapped") == 0
         assert {record.run.state for record in records} == {"succeeded"}
         workers = {attempt.worker for record in records for attempt in record.attempts}
-        assert len(workers) == 2, "both took part"
+        assert len(workers - {"unknown"}) == 2, "both took part"
 
 
 def _done_alone(stage: Stage, ids: list[str]) -> int:

@@ -26,7 +26,7 @@ async def test_the_fallback_marks_what_it_lost(open_stage: OpenStage, sqlite_url
     async with open_stage(sqlite_url, None) as stage:
         ids = await _interrupt(stage)
         stage.hire()
-        records = await stage.settle(ids, 60)
+        records = await stage.settle(ids)
         interrupted = [record.run.id for record in records if record.run.state == State.INTERRUPTED]
         stage.note("interrupted", len(interrupted))
         assert interrupted
@@ -46,7 +46,7 @@ async def test_memory_goes_on_from_the_ledger(open_stage: OpenStage, sqlite_url:
         process = stage.hire()
         done = stage.effects.count("done")
         again = await stage.until(lambda: stage.effects.count("done") > done, 20, "runs are done again")
-        records = await stage.settle(ids, 60)
+        records = await stage.settle(ids)
         stage.note("first run done after the restart, s", again)
         assert {record.run.state for record in records} == {State.SUCCEEDED}
         assert any(record.run.crashes for record in records)
@@ -63,7 +63,7 @@ async def test_a_killed_fallback_leaves_nothing_half_written(open_stage: OpenSta
         for goal in (30, 60, 90):
             await stage.until(lambda goal=goal: stage.effects.count("done") >= goal, 20, f"{goal} runs are done")
             process.kill()
-            assert process.exit_code(5) == -signal.SIGKILL if process.running else True
+            assert process.exit_code(0) == -signal.SIGKILL
             await asyncio.to_thread(process.start)
-        records = await stage.settle(ids, 60)
+        records = await stage.settle(ids)
         assert {record.run.state for record in records} <= {State.INTERRUPTED, State.SUCCEEDED}

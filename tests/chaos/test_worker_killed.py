@@ -7,9 +7,9 @@ from docket import Docket
 
 from backend.runtime import Options, enqueue, enqueue_many
 from tests.chaos import tasks
-from tests.chaos.conftest import OpenStage, sized
+from tests.chaos.conftest import OpenStage
 from tests.chaos.effects import Effect
-from tests.chaos.stage import Stage
+from tests.chaos.stage import Stage, sized
 
 RUNS = sized(200, 1000)
 AGAIN_WITHIN_S = 15.0
@@ -35,7 +35,7 @@ async def test_a_killed_worker_loses_nothing(
         orphans = _in_flight(stage, pid)
         await stage.until(lambda: _all_again(stage, orphans, killed_at), AGAIN_WITHIN_S, "all orphans run again")
 
-        records = await stage.settle(ids, 90)
+        records = await stage.settle(ids)
         again = [min(e.at for e in began if e.at > killed_at) for run, began in _began(stage).items() if run in orphans]
         stage.note("orphans", len(orphans))
         stage.note("first running again after s", min(again) - killed_at)
@@ -64,7 +64,7 @@ async def test_a_message_of_a_killed_worker_is_adopted_once(
         adopted = await enqueue("labour", 1, options=Options(key="docket:of-a-stranger"))
 
         stage.hire(RUNNER_REDELIVERY_S="2")
-        records = await stage.settle([adopted.id], 30)
+        records = await stage.settle([adopted.id])
         assert [record.run.id for record in records] == [adopted.id]
 
 

@@ -24,21 +24,21 @@ async def test_a_zombie_ends_nothing_twice(open_stage: OpenStage, postgres_url: 
         held = _held(stage, frozen.pid)
         frozen.freeze()
         stage.hire(**QUICK)
-        await stage.until(stage.all_ended, 60, "the other worker has done everything")
-        ended = {record.run.id: record.run.revision for record in await stage.settle(ids, 10)}
+        await stage.until(stage.all_ended, 120, "the other worker has done everything")
+        ended = {record.run.id: record.run.revision for record in await stage.settle(ids)}
 
         frozen.thaw()
         zombies = [run_id for run_id in held if len(stage.effects.by_run("began")[run_id]) > 1]
         await stage.until(lambda: _all_done_here(stage, zombies, frozen.pid), 20, "the zombie has come to its ends")
         await asyncio.sleep(2)  # for whatever it wants to write
-        records = await stage.settle(ids, 10)
+        records = await stage.settle(ids)
 
         stage.note("runs that the zombie held", len(held))
         assert {record.run.id: record.run.revision for record in records} == ended, "an end was touched again"
         assert {record.run.state for record in records} == {"succeeded"}
         # It is a member of the crew again.
         more = await enqueue_many("labour", [{"number": n, "seconds": 0.2} for n in range(40)])
-        await stage.settle([*ids, *more], 30)
+        await stage.settle([*ids, *more])
         assert frozen.pid in {effect.pid for effect in stage.effects.read("done") if effect.run_id in more}
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
@@ -11,7 +13,7 @@ from typer.testing import CliRunner
 
 from backend._internal.background import background
 from backend.cli import app
-from backend.runtime import runs
+from backend.runtime import runs, telemetry
 from backend.settings import get_settings
 from tests.api import room
 from tests.conftest import set_environment
@@ -51,10 +53,15 @@ class Ledger:
 
 
 @pytest.fixture
-def backline(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def backline(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     """The terminal, with an SQLite database of the test's own."""
     set_environment(monkeypatch, DATABASE_URL=sqlite_url, DOCKET_URL=f"memory://{token_hex(4)}")
-    return Terminal()
+    root = logging.getLogger()
+    level = root.level
+    yield Terminal()
+    # A command sets up the logs of its process, and here that is the tests' own.
+    root.setLevel(level)
+    root.removeHandler(telemetry._terminal)
 
 
 @pytest.fixture

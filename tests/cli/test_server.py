@@ -1,18 +1,18 @@
 """`backline serve`, `backline worker`, and how commands speak of what is wrong."""
 
-import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import httpx
 import pytest
 
 from backend.cli import app
 from tests.cli.conftest import Terminal
+from tests.conftest import set_environment
 from tests.servers import free_port
 
 BACKLINE = [sys.executable, "-W", "error", "-m", "backend.cli"]
@@ -35,15 +35,14 @@ def until_ready(port: int) -> None:
     pytest.fail("the server did not become ready")
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-def test_serves_until_it_is_asked_to_stop(sqlite_url: str, sign: signal.Signals) -> None:
+def test_serves_until_it_is_asked_to_stop(sqlite_url: str) -> None:
     port = free_port()
     process = start("serve", "--port", str(port), DATABASE_URL=sqlite_url, DOCKET_URL="memory://")
     try:
         until_ready(port)
         response = httpx.get(f"http://127.0.0.1:{port}/runs/x", headers={"X-Request-ID": "find-me"})
         assert response.headers["x-request-id"] == "find-me"
-        process.send_signal(sign)
+        process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
@@ -53,8 +52,6 @@ def test_serves_until_it_is_asked_to_stop(sqlite_url: str, sign: signal.Signals)
 
 
 def test_a_port_that_is_taken(sqlite_url: str) -> None:
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -67,12 +64,11 @@ def test_a_port_that_is_taken(sqlite_url: str) -> None:
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
         ({"DOCKET_URL": "amqp://x"}, "DOCKET_URL"),
         ({"DATABASE_URL": "postgresql://me:hunter2@127.0.0.1:1/x"}, "the database cannot be reached"),
     ],
 )
-def test_what_cannot_start_says_why_in_one_line(tmp_path: Path, variables: dict[str, str], said: str) -> None:
+def test_what_cannot_start_says_why_in_one_line(variables: dict[str, str], said: str) -> None:
     process = start("serve", "--port", "0", **variables)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
@@ -105,16 +101,8 @@ def test_a_line_that_is_no_command_is_a_usage_error(backline: Terminal, words: l
 
 
 def test_an_unreadable_setting_is_one_line(backline: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.conftest import set_environment
-
     set_environment(monkeypatch, RUNNER_POLL_S="soon")
     ran = backline("runs", "list")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.count("\n") == 1
     assert "RUNNER_POLL_S" in ran.err
-
-
-def test_commands_leave_no_loop_behind(backline: Terminal) -> None:
-    assert backline("queues", "list").code == 0
-    with pytest.raises(RuntimeError):
-        asyncio.get_running_loop()

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -53,9 +52,25 @@ def test_work_that_fails_says_why_in_one_line(backline: Terminal) -> None:
     assert "error: cannot: because [reason]" in ran.err
 
 
+WAITING = """
+import asyncio, sys
+from backend.cli import main
+from backend.runtime import task
+
+@task(queue="upkeep")
+async def wait() -> None:
+    print("up", flush=True)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        print("cleaned up", flush=True)
+
+main()
+"""
+
+
 def test_ctrl_c_cancels_the_work(sqlite_url: str) -> None:
-    code = "import tests.api.room, backend.cli; backend.cli.main()"
-    command = [sys.executable, "-W", "error", "-c", code, "run", "api_wait"]
+    command = [sys.executable, "-W", "error", "-c", WAITING, "run", "wait"]
     process = subprocess.Popen(
         command,
         env=os.environ | {"DATABASE_URL": sqlite_url},
@@ -63,9 +78,9 @@ def test_ctrl_c_cancels_the_work(sqlite_url: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(6)
+    assert process.stdout
+    assert process.stdout.readline() == "up\n"
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert out == ""
+    assert (process.returncode, out) == (130, "cleaned up\n"), err
     assert "Traceback" not in err

@@ -46,8 +46,12 @@ class InlineEngine:
         yield
 
     async def run(self) -> None:
-        """Nothing to poll: tasks run by themselves."""
-        await asyncio.Event().wait()
+        """Nothing to poll: tasks run by themselves. Those that are left at the end are stopped."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
 
     async def quiet(self) -> None:
         """The feeder stops handing over; nothing else starts anything."""
