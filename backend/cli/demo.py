@@ -17,7 +17,7 @@ import typer
 from backend.api.app import create_app
 from backend.cli.demo_audio import compose
 from backend.cli.demo_client import DemoClient, Json
-from backend.cli.demo_view import RunBars, run_table, track_panel
+from backend.cli.demo_view import RunBars, addresses, run_table, track_panel
 from backend.cli.embedded import embedded_settings
 from backend.cli.http_server import serving
 from backend.cli.output import err, out, print_json, span
@@ -82,7 +82,11 @@ async def demo(
             if outcome is None:
                 raise typer.Exit(ExitCode.INTERRUPTED)
             _report(outcome, base_url, as_json)
-            if not once and outcome.ok:
+            if once:
+                err.print(
+                    "These addresses are gone with this process. Leave --once out to play the stream.", style="dim"
+                )
+            elif outcome.ok:
                 err.print(f"Serving on. API: {base_url}/docs · Runs: {base_url}/runs · Ctrl+C stops.")
                 await stop.wait()
     if not outcome.ok:
@@ -126,7 +130,10 @@ def _report(outcome: Outcome, base_url: str, as_json: bool) -> None:
     if outcome.track["version"]["duration_s"] is None:
         out.print(f"The file was refused: {outcome.track['version']['error']}", style="red", markup=False)
     else:
-        out.print(track_panel(outcome.track, outcome.pairs, outcome.files, outcome.size, base_url))
+        out.print(track_panel(outcome.track, outcome.pairs, outcome.files, outcome.size))
+        for line in addresses(outcome.track, base_url):
+            out.print(line, soft_wrap=True)
+        out.print()
     out.print(run_table(outcome.runs, outcome.seconds))
     verdict = f"Through in {span(outcome.total_s)}." if outcome.ok else "Something failed: see the states above."
     out.print(f"\n{verdict}", style="green" if outcome.ok else "red")

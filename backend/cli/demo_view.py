@@ -51,35 +51,36 @@ class RunBars:
         )
 
 
-def track_panel(track: Json, pairs: Sequence[int], files: int, size: int, base_url: str) -> Panel:
-    """The track: what it is, how loud it is, how it looks, and where it plays."""
-    version, links = track["version"], track["links"]
+def track_panel(track: Json, pairs: Sequence[int], files: int, size: int) -> Panel:
+    """The track: how it looks, what it is, how loud it is, and what a player would fetch of it."""
+    version = track["version"]
     loudness = version["loudness"] or {}
     facts = Table.grid(padding=(0, 2))
     facts.add_row(
         "sound", f"{version['codec']}, {version['duration_s']:.1f} s, {version['sample_rate']} Hz, {_channels(version)}"
     )
     facts.add_row("loudness", _loudness(loudness))
-    for name, path in links.items():
-        if name.startswith("hls_"):
-            facts.add_row(name, Text(f"{base_url}{path}", style="bold cyan"))
-            facts.add_row("", f"fetched as a player would: {files} files, {size / 1000:,.0f} kB")
-    if png := links.get("waveform_png"):
-        facts.add_row("waveform", Text(f"{base_url}{png}", style="cyan"))
+    facts.add_row("stream", f"{files} files, {size / 1000:,.0f} kB, fetched as a player would" if files else "none")
     wave = Text("\n".join(draw(pairs)), style="green") if pairs else Text("no waveform", style="dim")
     title = Text.assemble((track["title"], "bold"), "  ", (version["status"], STYLES.get("succeeded", "")))
     return Panel(Group(wave, "", facts), title=title, title_align="left", border_style="dim", expand=False)
 
 
+def addresses(track: Json, base_url: str) -> list[Text]:
+    """Where the track plays and is drawn, one unbroken line each."""
+    shown = [(name, path) for name, path in track["links"].items() if name.startswith(("hls_", "waveform_"))]
+    return [Text.assemble((f"{name:<15}", "dim"), (f"{base_url}{path}", "cyan")) for name, path in shown]
+
+
 def run_table(runs: Sequence[Json], seconds: dict[str, tuple[float | None, float | None]]) -> Table:
-    """The runs and how long they waited and took."""
+    """The runs, and how long they waited and took."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("RUN", "TASK", "STATE", "TRY", "WAITED", "TOOK"):
+    for name in ("RUN OF", "STATE", "TRY", "WAITED", "TOOK"):
         table.add_column(name, no_wrap=True)
     for run in runs:
         waited, took = seconds[run["id"]]
         attempts = f"{run['attempt']}/{run['max_attempts']}"
-        table.add_row(run["id"], run["task"], state_text(run["state"]), attempts, span(waited), span(took))
+        table.add_row(run["task"], state_text(run["state"]), attempts, span(waited), span(took))
     return table
 
 

@@ -28,5 +28,7 @@ class Ticket:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Ticket":
-        """The inverse of `to_json`. Raises TypeError when a field is missing or unknown."""
-        return cls(**data)
+        """The inverse of `to_json`. What other versions of the code added is left out. Raises TypeError for anything else."""
+        if not isinstance(data, dict):
+            raise TypeError("a ticket is a JSON object")
+        return cls(**{name: data[name] for name in cls.__dataclass_fields__ if name in data})

@@ -71,31 +71,48 @@ async def _none(sentences: list[str]) -> bool:
 
 @dockets
 async def test_a_worker_loop_that_dies_is_logged_restarted_and_shown(
-    crew: Crew, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    crew: Crew, caplog: pytest.LogCaptureFixture
 ) -> None:
-    set_environment(monkeypatch, RUNNER_REDELIVERY_S="1")
-
     @task(queue="media")
     async def measure() -> None: ...
 
     async with crew() as runner:
-        assert runner.docket is not None
-        await rename("runs", "runs_gone")
-        # A message that cannot be read is to be buried in the ledger, and that fails now: no Redis error, so it kills.
-        async with runner.docket.redis() as redis:
-            await redis.xadd(runner.docket.stream_key, {"nonsense": "1"})
+        await ended((await enqueue(measure)).id)
+        assert runner.engine_loop._inner is not None
         with caplog.at_level(logging.ERROR):
-            await until(lambda: runner.engine_loop.restarts >= 1)
+            runner.engine_loop._inner.cancel()
+            await until(lambda: degraded("the worker loop is down: RuntimeError: worker ended by itself"))
         assert "worker died" in caplog.text
         assert "Traceback" in caplog.text
+        assert (await ended((await enqueue(measure)).id)).state == "succeeded"
+        await until(sound)
         view = await health()
-        assert view.checks["loops"]["worker"]["restarts"] >= 1
-        assert view.checks["loops"]["worker"]["last_error"]
+    assert view.checks["loops"]["worker"] == {
+        "alive": True,
+        "restarts": 1,
+        "last_error": "RuntimeError: worker ended by itself",
+    }
+
+
+async def test_a_schema_that_is_not_there_is_said_and_survived(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_environment(monkeypatch, DATABASE_URL=sqlite_url, DOCKET_URL="memory://schema")
+
+    @task(queue="media")
+    async def measure() -> None: ...
+
+    async with open_crew() as runner:
+        assert runner.docket is not None
+        await rename("runs", "runs_gone")
+        async with runner.docket.redis() as redis:  # a message that cannot be read, to be buried in the ledger
+            await redis.xadd(runner.docket.stream_key, {"nonsense": "1"})
+        await until(lambda: degraded("the queues cannot be read"))
+        await asyncio.sleep(0.5)
         await rename("runs_gone", "runs")
         assert (await ended((await enqueue(measure)).id, within=30)).state == "succeeded"
-        await until(lambda: _buried(), within=30)
+        await until(_buried, within=30)
         await until(sound, within=30)
-        assert runner.engine_loop.alive
 
 
 async def _buried() -> bool:

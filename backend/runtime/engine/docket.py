@@ -46,11 +46,19 @@ class DocketEngine:
         self._redelivery = redelivery
         self._worker: AdaptiveWorker | None = None
 
-        async def execute_run(ticket: dict[str, Any], execution: Execution = CurrentExecution()) -> None:
-            await executor.execute(Ticket.from_json(ticket), execution.redelivered)
+        async def execute_run(*args: Any, execution: Execution = CurrentExecution(), **kwargs: Any) -> None:
+            try:
+                ticket = Ticket.from_json(*args, **kwargs)
+            except TypeError:
+                await on_stranger(execution, args, kwargs)
+            else:
+                await executor.execute(ticket, execution.redelivered)
 
-        async def execute_canary(worker: str) -> None:
-            await on_canary(worker)
+        async def execute_canary(*args: Any, execution: Execution = CurrentExecution(), **kwargs: Any) -> None:
+            if len(args) == 1 and not kwargs:
+                await on_canary(str(args[0]))
+            else:
+                await on_stranger(execution, args, kwargs)
 
         async def execute_stranger(*args: Any, execution: Execution = CurrentExecution(), **kwargs: Any) -> None:
             await on_stranger(execution, args, kwargs)
