@@ -156,7 +156,8 @@ class Database:
                     await connection.execution_options(backline_write=True)
                 yield connection
             finally:
-                await connection.close()
+                # A cancelled caller still gives its connection back whole, or SQLite's writer lock stays taken.
+                await asyncio.shield(connection.close())
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
