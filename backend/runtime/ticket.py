@@ -1,6 +1,6 @@
 """What travels from the ledger to a worker: enough of a run to start it without reading the database."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -24,7 +24,7 @@ class Ticket:
 
     def to_json(self) -> dict[str, Any]:
         """JSON primitives only."""
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Ticket":

@@ -13,6 +13,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
+from backend.runtime.engine.script_batch import ScriptBatch
+
 logger = logging.getLogger(__name__)
 
 # Without these redis-py hands out dead connections (RESP3), and waits for ever on a silent one. The timeout is longer
@@ -62,10 +64,15 @@ class SafeDocket(Docket):
         self._declare = declare
         self._adopt = adopt
         self._on_unreadable = on_unreadable
+        self._screened: ScreenedClient | None = None
 
     def carry(self, function: Callable[..., Awaitable[None]]) -> None:
         """Register one of the engine's own functions as a docket task."""
         self.tasks[function.__name__] = function
+
+    async def put(self, function: Callable[..., Awaitable[None]], key: str, *args: Any) -> None:
+        """Put a call of one of the engine's own functions on the stream."""
+        await super().add(function, key=key)(*args)
 
     def register(self, function: Callable[..., Awaitable[Any]], names: list[str] | None = None) -> None:
         """Declare a plain async function as a task of the runner, unless it is declared."""
@@ -87,9 +94,11 @@ class SafeDocket(Docket):
     async def redis(self) -> AsyncIterator[Any]:
         """docket's client. Its commands are tried again, and what a worker reads with it can be read."""
         async with super().redis() as client:
-            if isinstance(client, Redis) and client.get_retry() is not _COMMAND_RETRY:
-                client.set_retry(_COMMAND_RETRY)
-            yield ScreenedClient(client, self._screen)
+            if self._screened is None or not self._screened.is_of(client):
+                if isinstance(client, Redis):
+                    client.set_retry(_COMMAND_RETRY)
+                self._screened = ScreenedClient(client, self._screen)
+            yield self._screened
 
     async def _screen(self, messages: list[tuple[bytes, Message]]) -> list[tuple[bytes, Message]]:
         """The messages that a worker can read. One that it cannot would end the worker, now and at every redelivery."""
@@ -109,11 +118,20 @@ class SafeDocket(Docket):
 
 
 class ScreenedClient:
-    """A Redis client whose stream reads leave out what cannot be read. It is its client in every other way."""
+    """A Redis client whose stream reads leave out what cannot be read, and whose script calls travel together.
+
+    It is its client in every other way.
+    """
 
     def __init__(self, client: Any, screen: Callable[[list[Any]], Awaitable[list[Any]]]) -> None:
         self._client = client
         self._screen = screen
+        # A cluster has no pipeline over all keys, and the server in this process no round trips.
+        self.evalsha = ScriptBatch(client).evalsha if isinstance(client, Redis) else client.evalsha
+
+    def is_of(self, client: Any) -> bool:
+        """Whether it stands for this client."""
+        return self._client is client
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)

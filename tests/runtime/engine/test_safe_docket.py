@@ -49,6 +49,7 @@ async def test_an_unreadable_message_of_a_dead_worker_is_buried_too(
     async with crew() as runner:
         docket = runner.docket
         assert docket is not None
+        await ended((await enqueue(measure)).id)
         await runner.engine_loop.stop()
         with Redis.from_url(redis_url, protocol=2) as client:
             client.xadd(docket.stream_key, {"key": "poison", "function": "measure", "args": "x"})
@@ -88,10 +89,9 @@ async def test_connections_that_are_cut_are_nobodys_trouble(
     assert {run.attempt for run in runs} == {1}
 
 
-@pytest.mark.parametrize("declared", [1, 40])
 @in_production
 async def test_an_idle_process_sends_few_commands_whatever_it_declares(
-    crew: Crew, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, declared: int
+    crew: Crew, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_environment(
         monkeypatch,
@@ -101,7 +101,7 @@ async def test_an_idle_process_sends_few_commands_whatever_it_declares(
         RUNNER_HEARTBEAT_S=None,
         RUNNER_CANARY_S=None,
     )
-    for number in range(declared):
+    for number in range(40):
         await _declare(f"task_{number}")
     async with crew() as runner, AsyncRedis.from_url(redis_server.url, protocol=2) as client:
         await until(lambda: runner.card.canary_at is not None)
@@ -109,7 +109,8 @@ async def test_an_idle_process_sends_few_commands_whatever_it_declares(
         before = await client.info("stats")
         await asyncio.sleep(4)
         after = await client.info("stats")
-    assert (after["total_commands_processed"] - before["total_commands_processed"]) / 4 < 12
+    sent = (after["total_commands_processed"] - before["total_commands_processed"]) / 4
+    assert sent <= 6, f"{sent:g} commands a second"
 
 
 async def _declare(name: str) -> None:
