@@ -67,7 +67,7 @@ class Feeder:
         finally:
             if not written:
                 self._journal.put_back(page)
-        self._journal.settle(page, changes)
+        self._journal.settle(page)
         here.tell(changes)
         await here.hand_over(tickets)
 
@@ -88,16 +88,18 @@ class Feeder:
             pass
 
     async def _feed(self, unit: Unit, here: Dispatcher) -> tuple[list[Ticket], list[Change]]:
-        moment = now()
+        moment, view = now(), here.view
         await claim.lock(unit)
-        next_fire = await fire_due(unit, moment)
-        next_run = await claim.promote_due(unit, moment)
+        seen = await claim.standing(unit, here.holder)
+        next_fire, next_run = seen.next_fire, seen.next_run
+        if any(due is not None and due <= moment for due in (next_fire, next_run)):
+            next_fire = await fire_due(unit, moment)
+            next_run = await claim.promote_due(unit, moment)
+            seen = await claim.standing(unit, here.holder)
         self._next_due = min((due for due in (next_fire, next_run) if due), default=None)
-        view = here.view
-        view.paused_queues, view.paused_tasks = await claim.paused(unit)
-        in_hand = await claim.count_in_hand(unit, here.holder)
-        held = in_hand.mine if here.engine.private else in_hand.by_queue
-        chosen, buried, backlog = await Choice(unit, here.view, in_hand, Counter(held), moment).make()
+        view.paused_queues, view.paused_tasks = seen.paused_queues, seen.paused_tasks
+        held = seen.in_hand.mine if here.engine.private else seen.in_hand.by_queue
+        chosen, buried, backlog = await Choice(unit, view, seen.in_hand, Counter(held), moment).make()
         tickets = await claim.claim(unit, [run.id for run in chosen], here.holder, moment)
         view.counted(held + Counter(run.queue for run in chosen), backlog)
         self._more = len(chosen) == MOST_AT_ONCE

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from typing import Any
 
-from sqlalchemy import String, TextClause, bindparam, text
+from sqlalchemy import Row, String, TextClause, bindparam, text
 
 from backend.db.base import Json, Moment
 from backend.db.session import Unit
@@ -58,33 +59,62 @@ async def promote_due(unit: Unit, now: datetime) -> datetime | None:
     return (await unit.connection.execute(_NEXT_DUE)).scalar()
 
 
-_IN_HAND = text("""
-    SELECT queue, task, state, worker, count(*) AS runs FROM runs WHERE state IN ('queued', 'running')
-    GROUP BY queue, task, state, worker""")
-
-
 @dataclass(frozen=True)
 class InHand:
     """How many runs are handed over and not finished."""
 
-    by_queue: Counter[str]
-    by_task: Counter[str]
-    queued: Counter[str]  # of a queue or a task, those that did not start
-    mine: Counter[str]  # by queue, those that this holder has
+    by_queue: Counter[str] = field(default_factory=Counter)
+    by_task: Counter[str] = field(default_factory=Counter)
+    queued: Counter[str] = field(default_factory=Counter)  # of a queue or a task, those that did not start
+    mine: Counter[str] = field(default_factory=Counter)  # by queue, those that this holder has
 
-
-async def count_in_hand(unit: Unit, holder: str | None) -> InHand:
-    """Count what is handed over and not finished."""
-    counts = InHand(Counter(), Counter(), Counter(), Counter())
-    for row in (await unit.connection.execute(_IN_HAND)).fetchall():
-        counts.by_queue[row.queue] += row.runs
-        counts.by_task[row.task] += row.runs
+    def add(self, row: Row[Any], holder: str | None) -> None:
+        """Count runs of one queue, task, state and worker."""
+        self.by_queue[row.queue] += row.runs
+        self.by_task[row.task] += row.runs
         if row.state == "queued":
-            counts.queued[row.queue] += row.runs
-            counts.queued[row.task] += row.runs
+            self.queued[row.queue] += row.runs
+            self.queued[row.task] += row.runs
         if row.worker == holder:
-            counts.mine[row.queue] += row.runs
-    return counts
+            self.mine[row.queue] += row.runs
+
+
+@dataclass
+class Standing:
+    """How things stand before a choice."""
+
+    next_run: datetime | None = None  # when the first scheduled run is due
+    next_fire: datetime | None = None  # when the first schedule is
+    paused_queues: set[str] = field(default_factory=set)
+    paused_tasks: set[str] = field(default_factory=set)
+    in_hand: InHand = field(default_factory=InHand)
+
+
+_STANDING = text("""
+    SELECT 'run' AS what, min(due_at) AS due, '' AS queue, '' AS task, '' AS state, '' AS worker, 0 AS runs FROM runs
+        WHERE state = 'scheduled'
+    UNION ALL SELECT 'fire', min(next_at), '', '', '', '', 0 FROM schedules WHERE NOT paused
+    UNION ALL SELECT 'paused ' || kind, NULL, name, name, '', '', 0 FROM controls WHERE paused
+    UNION ALL SELECT 'in hand', NULL, queue, task, state, worker, count(*) FROM runs
+        WHERE state IN ('queued', 'running') GROUP BY queue, task, state, worker""").columns(due=Moment())
+
+
+async def standing(unit: Unit, holder: str | None) -> Standing:
+    """All that a choice needs to know, in one question: it is asked at every turn."""
+    found = Standing()
+    for row in (await unit.connection.execute(_STANDING)).fetchall():
+        match row.what:
+            case "run":
+                found.next_run = row.due
+            case "fire":
+                found.next_fire = row.due
+            case "paused queue":
+                found.paused_queues.add(row.queue)
+            case "paused task":
+                found.paused_tasks.add(row.task)
+            case "in hand":
+                found.in_hand.add(row, holder)
+    return found
 
 
 @cache
@@ -97,15 +127,6 @@ def _starts(column: str) -> TextClause:
 async def count_starts(unit: Unit, column: str, name: str, since: datetime) -> int:
     """Attempts of a `queue` or a `task` that began after `since`."""
     return (await unit.connection.execute(_starts(column), {"since": since, "name": name})).scalar_one()
-
-
-_PAUSED = text("SELECT kind, name FROM controls WHERE paused")
-
-
-async def paused(unit: Unit) -> tuple[set[str], set[str]]:
-    """The paused queues, and the paused tasks."""
-    rows = (await unit.connection.execute(_PAUSED)).fetchall()
-    return {r.name for r in rows if r.kind == "queue"}, {r.name for r in rows if r.kind == "task"}
 
 
 _DECLARED = text("SELECT tasks FROM processes").columns(tasks=Json)

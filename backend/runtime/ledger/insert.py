@@ -1,11 +1,12 @@
 """New rows of the ledger, and what a unique key does about a run that is active already."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, insert, text
+from sqlalchemy import Executable, bindparam, insert, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.db.base import Json, Moment, now
@@ -50,21 +51,28 @@ async def insert_runs(unit: Unit, runs: Sequence[NewRun]) -> set[str]:
     """Insert these. One whose slot is taken by an active run is left out. Returns the ids that are in."""
     moment = now()
     rows = [
-        {**asdict(run), "created_at": moment, "updated_at": moment, "handed_at": moment if run.handover else None}
+        {**vars(run), "created_at": moment, "updated_at": moment, "handed_at": moment if run.handover else None}
         for run in runs
     ]
     if not any(run.slot for run in runs):
-        await unit.connection.execute(insert(Run), rows)
+        await unit.connection.execute(_INSERT, rows)
         return {run.id for run in runs}
-    make = postgresql.insert if unit.connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(Run).on_conflict_do_nothing(
-        index_elements=["task", "slot"], index_where=text(f"slot IS NOT NULL AND {ACTIVE_SQL}")
-    )
+    statement = _insert_unless_taken(unit.connection.dialect.name)
     inserted = set()
     for row in rows:
-        if (await unit.connection.execute(statement.returning(Run.id), row)).first():
+        if (await unit.connection.execute(statement, row)).first():
             inserted.add(str(row["id"]))
     return inserted
+
+
+_INSERT = insert(Run)
+
+
+@cache
+def _insert_unless_taken(dialect: str) -> Executable:
+    make = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    taken = text(f"slot IS NOT NULL AND {ACTIVE_SQL}")
+    return make(Run).on_conflict_do_nothing(index_elements=["task", "slot"], index_where=taken).returning(Run.id)
 
 
 _QUEUE_UP = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
