@@ -74,6 +74,7 @@ class Executor:
     ) -> None:
         self.worker = worker
         self.running: dict[str, Running] = {}
+        self._ending: set[str] = set()
         self.stopping = False
         self._journal = journal
         self._revive = revive
@@ -103,7 +104,15 @@ class Executor:
             end = await self._attempt(running)
         finally:
             self._leave(running)
-        await self._journal.record(end)
+        self._ending.add(ticket.run_id)
+        try:
+            await self._journal.record(end)
+        finally:
+            self._ending.discard(ticket.run_id)
+
+    def has(self, run_id: str) -> bool:
+        """Whether it is under way here, or has ended here and the ledger does not know it yet."""
+        return run_id in self.running or run_id in self._ending
 
     def halt(self, run_id: str, why: Halt) -> bool:
         """Stop an attempt that runs here. Returns whether there was one.
@@ -124,7 +133,7 @@ class Executor:
     def fenced(self, start: Started) -> None:
         """The ledger refused this start: what runs here is outdated."""
         running = self.running.get(start.run_id)
-        if running is not None and running.number == start.number:
+        if running is not None and (running.ticket.handover, running.number) == (start.handover, start.number):
             logger.warning("run %s: hand-over %d is outdated, stopping it here", start.run_id, start.handover)
             self.halt(start.run_id, Halt.FENCED)
 

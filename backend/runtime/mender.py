@@ -68,12 +68,12 @@ class Mender:
         return await self._set_right(queued, lost)
 
     def _suspect(self, run: Held) -> bool:
+        if self._executor.has(run.id):
+            return False
         if run.state == State.QUEUED:
             # A shared engine holds it for whoever comes; a private one only while its process lives.
             return not self._here.engine.private or run.worker not in self._heartbeat.live - {self._here.process}
-        if run.worker == self._here.process:
-            return run.id not in self._executor.running
-        return run.worker not in self._heartbeat.live
+        return run.worker == self._here.process or run.worker not in self._heartbeat.live
 
     async def _set_right(self, queued: Sequence[Held], lost: Sequence[Held]) -> int:
         then = State.INTERRUPTED if self._here.engine.name == "inline" else State.WAITING

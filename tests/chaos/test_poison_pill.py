@@ -20,7 +20,7 @@ async def test_a_poison_pill_is_buried_and_buries_nobody(
     async with open_stage(sqlite_url, redis_url) as stage:
         # Runs long enough to be under way at every death of the process.
         healthy = await enqueue_many(
-            "labour", [{"number": n, "seconds": 3.0 if n < 8 else 0.5} for n in range(HEALTHY)]
+            "labour", [{"number": n, "seconds": 2.5 if n < 6 else 0.5} for n in range(HEALTHY)]
         )
         pills = [(await enqueue("poison", 0.1 * number)).id for number in range(PILLS)]
         worker = stage.hire(**QUICK)

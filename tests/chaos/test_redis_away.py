@@ -84,8 +84,8 @@ async def _caller(stage: Stage) -> AsyncIterator[None]:
 
 
 async def _fill() -> list[str]:
-    """Long runs that are under way through it all, waiting ones, and scheduled ones."""
-    ids = [(await enqueue("labour", n, 14.0)).id for n in range(LONG_RUNS)]
+    """Runs that end about when Redis is back, waiting ones, and scheduled ones."""
+    ids = [(await enqueue("labour", n, 12.0 + n)).id for n in range(LONG_RUNS)]
     ids += await enqueue_many("labour", [{"number": n, "seconds": 0.1} for n in range(WAITING)])
     for number in range(SCHEDULED):
         ids.append((await enqueue("labour", number, 0.05, options=Options(after=4 + number % 10))).id)

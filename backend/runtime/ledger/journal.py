@@ -1,8 +1,8 @@
 """The group commit: what workers report is collected and written together, a few statements for all of it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import TextClause
@@ -14,6 +14,7 @@ from backend.runtime.ledger import statements
 from backend.runtime.ledger.entries import Ended, Entry, Progressed, Started
 
 Make = Callable[[str], tuple[Batch, TextClause]]
+AttemptKey = tuple[str, int, int]  # run, hand-over, count of starts
 
 
 @dataclass(frozen=True)
@@ -73,23 +74,23 @@ class Journal:
         self._entries[:0] = page.entries
         self._waiters[:0] = page.waiters
 
-    def settle(self, page: "Page", changes: Sequence[Change]) -> None:
+    def settle(self, page: "Page") -> None:
         """The page is committed: wake who waits, and tell about starts that were outdated."""
         for waiter in page.waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        accepted = {change.run_id for change in changes if change.state == State.RUNNING}
         for entry in page.entries:
-            if isinstance(entry, Started) and entry.run_id not in accepted:
+            if isinstance(entry, Started) and _attempt_of(entry) not in page.begun:
                 self._on_fenced(entry)
 
 
 @dataclass(frozen=True)
 class Page:
-    """Entries that are written together, in order, and who waits for that."""
+    """Entries that are written together, in order, and who waits for that. `begun` are the starts that were accepted."""
 
     entries: list[Entry]
     waiters: list[asyncio.Future[None]]
+    begun: set[AttemptKey] = field(default_factory=set)
 
     async def write(self, unit: Unit) -> list[Change]:
         """Write all entries. Outdated ones change nothing and are missing from the answer."""
@@ -97,51 +98,57 @@ class Page:
         ends = {_attempt_of(entry): entry for entry in self.entries if isinstance(entry, Ended)}
         reports = {(entry.run_id, entry.number): entry for entry in self.entries if isinstance(entry, Progressed)}
         short = [key for key in starts if key in ends]
-        changes = await _write_short(unit, [(starts.pop(key), ends.pop(key)) for key in short])
-        changes += await _write_starts(unit, list(starts.values()))
+        passed = await _write_short(unit, [(starts.pop(key), ends.pop(key)) for key in short])
+        began = await _write_starts(unit, starts)
         if reports:
             await _run(unit, statements.progressed, [vars(entry) for entry in reports.values()])
-        return changes + await _write_ends(unit, list(ends.values()))
+        ended = await _write_ends(unit, list(ends.values()))
+        self.begun.update(_key_of(row) for row in (*passed, *began))
+        # Who watches is told of both changes of a short run.
+        changes = [Change(row.id, State.RUNNING, row.revision - 1) for row in passed]
+        return changes + [Change(row.id, row.state, row.revision) for row in (*passed, *began, *ended)]
 
 
-def _attempt_of(entry: Started | Ended) -> tuple[str, int, int]:
+def _attempt_of(entry: Started | Ended) -> AttemptKey:
     return entry.run_id, entry.handover, entry.number
 
 
-async def _write_short(unit: Unit, pairs: Sequence[tuple[Started, Ended]]) -> list[Change]:
+def _key_of(row: Any) -> AttemptKey:
+    return row.id, row.handover, row.starts
+
+
+async def _write_short(unit: Unit, pairs: Sequence[tuple[Started, Ended]]) -> Sequence[Any]:
     # Most runs are short: their start and their end are one change of the row.
     if not pairs:
         return []
     rows = [{**vars(end), "worker": start.worker, "started_at": start.at} for start, end in pairs]
     passed = await _run(unit, statements.passed, rows)
     await _write_outcomes(unit, statements.attempts_passed, rows, passed)
-    began = [Change(row.id, State.RUNNING, row.revision - 1) for row in passed]
-    return began + [Change(row.id, row.state, row.revision) for row in passed]
+    return passed
 
 
-async def _write_starts(unit: Unit, starts: Sequence[Started]) -> list[Change]:
+async def _write_starts(unit: Unit, starts: Mapping[AttemptKey, Started]) -> Sequence[Any]:
     if not starts:
         return []
-    began = await _run(unit, statements.started, [vars(entry) for entry in starts])
-    ids = {row.id for row in began}
-    attempts = [{**vars(entry), "started_at": entry.at} for entry in starts if entry.run_id in ids]
-    if attempts:
-        await _run(unit, statements.attempts_begun, attempts)
-    return [Change(row.id, State.RUNNING, row.revision) for row in began]
+    began = await _run(unit, statements.started, [vars(entry) for entry in starts.values()])
+    accepted = [starts[_key_of(row)] for row in began]
+    if accepted:
+        await _run(unit, statements.attempts_begun, [{**vars(entry), "started_at": entry.at} for entry in accepted])
+    return began
 
 
-async def _write_ends(unit: Unit, ends: Sequence[Ended]) -> list[Change]:
+async def _write_ends(unit: Unit, ends: Sequence[Ended]) -> Sequence[Any]:
     if not ends:
         return []
     rows = [vars(entry) for entry in ends]
     ended = await _run(unit, statements.ended, rows)
     await _write_outcomes(unit, statements.attempts_ended, rows, ended)
-    return [Change(row.id, row.state, row.revision) for row in ended]
+    return ended
 
 
 async def _write_outcomes(unit: Unit, make: Make, rows: Sequence[dict[str, Any]], ended: Sequence[Any]) -> None:
-    states = {(row.id, row.starts): row.state for row in ended}
-    attempts = [_outcome(row, states[key]) for row in rows if (key := (row["run_id"], row["number"])) in states]
+    entries = {(row["run_id"], row["handover"], row["number"]): row for row in rows}
+    attempts = [_outcome(entries[_key_of(row)], row.state) for row in ended]
     if attempts:
         await _run(unit, make, attempts)
 

@@ -43,7 +43,7 @@ def started(dialect: str) -> tuple[Batch, TextClause]:
         UPDATE runs SET state = 'running', starts = r.number, attempt = r.attempt, worker = r.worker,
             started_at = r.at, updated_at = r.at, revision = revision + 1
         FROM {batch.source} WHERE {_STARTABLE}
-        RETURNING runs.id, runs.revision""")
+        RETURNING runs.id, runs.handover, runs.starts, runs.state, runs.revision""")
 
 
 @cache
@@ -57,7 +57,7 @@ def ended(dialect: str) -> tuple[Batch, TextClause]:
         UPDATE runs SET {_outcome(batch)}, revision = revision + 1
         FROM {batch.source}
         WHERE runs.id = r.run_id AND runs.handover = r.handover AND runs.starts = r.number AND runs.state = 'running'
-        RETURNING runs.id, runs.starts, runs.state, runs.revision""")
+        RETURNING runs.id, runs.handover, runs.starts, runs.state, runs.revision""")
 
 
 @cache
@@ -68,7 +68,7 @@ def passed(dialect: str) -> tuple[Batch, TextClause]:
         UPDATE runs SET starts = r.number, worker = r.worker, started_at = r.started_at, {_outcome(batch)},
             revision = revision + 2
         FROM {batch.source} WHERE {_STARTABLE}
-        RETURNING runs.id, runs.starts, runs.state, runs.revision""")
+        RETURNING runs.id, runs.handover, runs.starts, runs.state, runs.revision""")
 
 
 @cache
