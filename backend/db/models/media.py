@@ -27,6 +27,7 @@ class Track(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     title: Mapped[str] = mapped_column(String(500))
     artist: Mapped[str | None] = mapped_column(String(500))
+    artist_did: Mapped[str | None] = mapped_column(String(255), index=True)  # the account it belongs to
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

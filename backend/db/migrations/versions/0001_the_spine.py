@@ -154,9 +154,12 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("title", sa.String(length=500), nullable=False),
         sa.Column("artist", sa.String(length=500), nullable=True),
+        sa.Column("artist_did", sa.String(length=255), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tracks")),
     )
+    with op.batch_alter_table("tracks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_tracks_artist_did"), ["artist_did"], unique=False)
     op.create_table(
         "attempts",
         sa.Column("run_id", sa.String(length=36), nullable=False),
@@ -246,6 +249,8 @@ def downgrade() -> None:
         batch_op.drop_index("ix_attempts_started_at")
 
     op.drop_table("attempts")
+    with op.batch_alter_table("tracks", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_tracks_artist_did"))
     op.drop_table("tracks")
     op.drop_table("schedules")
     with op.batch_alter_table("runs", schema=None) as batch_op:
