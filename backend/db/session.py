@@ -2,32 +2,24 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
-from selectors import EVENT_READ, DefaultSelector
 
 from asyncpg import PostgresError
 from sqlalchemy import event
-from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
-from sqlalchemy.engine import Connection, ExceptionContext
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from backend.db import dialects
 from backend.errors import Unavailable
 from backend.settings.database import DatabaseSettings
 
 logger = logging.getLogger(__name__)
 
-PING_AFTER_S = 5.0
-
 AfterCommit = Callable[[], Awaitable[None]]
-
-SILENT_TRANSACTION_S = 30
 
 
 class Unit:
@@ -95,17 +87,15 @@ class Database:
             max_overflow=0,
             pool_timeout=settings.database_pool_timeout_s,
             pool_use_lifo=True,
+            connect_args={"factory": dialects.YieldingConnection} if self.is_sqlite else {},
         )
         event.listen(self.engine.sync_engine, "handle_error", _note_failure)
         # SQLite has one writer at a time. Waiting here is fair; waiting in SQLite is a busy loop.
         self._writer = asyncio.Lock()
         if self.is_sqlite:
-            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
-            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+            dialects.prepare_sqlite(self.engine.sync_engine)
         else:
-            event.listen(self.engine.sync_engine, "connect", _prepare_postgres)
-            event.listen(self.engine.sync_engine, "checkin", _note_use)
-            event.listen(self.engine.sync_engine, "checkout", _refuse_dead)
+            dialects.prepare_postgresql(self.engine.sync_engine)
 
     @asynccontextmanager
     async def unit(self) -> AsyncIterator[Unit]:
@@ -181,52 +171,6 @@ def _note_failure(context: ExceptionContext) -> None:
     unit, connection = current_unit(), context.connection
     if unit is not None and connection is not None and not connection.in_nested_transaction():
         unit.failure = context.original_exception
-
-
-def _note_use(_: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
-    entry.info["used_at"] = time.monotonic()
-
-
-def _refuse_dead(raw: DBAPIConnection, entry: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
-    # The pool's own ping asks before every use, in three round trips. Here only a connection is asked that was silent for
-    # a while, or that has sent something unasked, as a server that stops does. With one dead, the pool drops all of them.
-    connection = entry.driver_connection
-    if connection.is_closed():
-        raise InvalidatePoolError
-    silent_s = time.monotonic() - entry.info.get("used_at", time.monotonic())
-    if silent_s > PING_AFTER_S or _has_input(connection._transport.get_extra_info("socket").fileno()):
-        try:
-            raw.ping()  # type: ignore[attr-defined]
-        except (AsyncAdapt_asyncpg_dbapi.Error, OSError) as error:
-            raise InvalidatePoolError from error
-
-
-def _has_input(descriptor: int) -> bool:
-    with DefaultSelector() as selector:
-        selector.register(descriptor, EVENT_READ)
-        return bool(selector.select(0))
-
-
-def _prepare_sqlite(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    raw.isolation_level = None  # type: ignore[attr-defined]  # BEGIN is ours: see _begin_sqlite
-    cursor = raw.cursor()
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _prepare_postgres(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    # A process that is frozen or cut off inside a transaction would hold its locks until somebody finds it.
-    cursor = raw.cursor()
-    cursor.execute(f"SET idle_in_transaction_session_timeout = '{SILENT_TRANSACTION_S}s'")
-    cursor.close()
-    raw.commit()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that starts by reading and then writes would fail when another one wrote in between.
-    write = connection.get_execution_options().get("backline_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
 _database: Database | None = None

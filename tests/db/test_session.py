@@ -259,3 +259,28 @@ async def test_the_process_has_one_database_while_it_is_open(sqlite_url: str, tm
         assert process_database() is opened
     with pytest.raises(RuntimeError, match="no database is open"):
         unit_of_work()
+
+
+async def test_a_writer_cancelled_between_a_statement_and_its_rows_gives_the_lock_back(
+    sqlite_database: Database,
+) -> None:
+    """The cursor it leaves behind may be referenced for long: by a traceback, by a debugger."""
+    left = []
+
+    async def break_off() -> None:
+        async with sqlite_database.unit() as unit:
+            await unit.connection.begin()
+            driver = (await unit.connection.get_raw_connection()).driver_connection
+            assert driver is not None
+            left.append(await driver.execute("UPDATE controls SET paused = 1 RETURNING name"))
+            await unit.connection.invalidate()
+            raise asyncio.CancelledError
+
+    async with sqlite_database.unit() as unit:
+        unit.session.add_all([_control("a"), _control("b")])
+    with pytest.raises(asyncio.CancelledError):
+        await break_off()
+    async with asyncio.timeout(5), sqlite_database.unit() as unit:
+        unit.session.add(_control("c"))
+    assert await _names(sqlite_database) == ["a", "b", "c"]
+    assert left
