@@ -29,6 +29,11 @@ class YieldingConnection(sqlite3.Connection):
         super().close()
 
 
+SQLITE = {"factory": YieldingConnection}
+# A process that is frozen or cut off inside a transaction would hold its locks until somebody finds it.
+POSTGRESQL = {"server_settings": {"idle_in_transaction_session_timeout": f"{SILENT_TRANSACTION_S}s"}}
+
+
 def prepare_sqlite(engine: Engine) -> None:
     """Let this engine's connections wait for each other, and begin as writers or as readers."""
     event.listen(engine, "connect", _prepare_sqlite)
@@ -36,8 +41,7 @@ def prepare_sqlite(engine: Engine) -> None:
 
 
 def prepare_postgresql(engine: Engine) -> None:
-    """Let this engine's connections end silent transactions, and drop dead ones before they are used."""
-    event.listen(engine, "connect", _prepare_postgres)
+    """Drop this engine's dead connections before they are used."""
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _refuse_dead)
 
@@ -72,14 +76,6 @@ def _prepare_sqlite(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def _prepare_postgres(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    # A process that is frozen or cut off inside a transaction would hold its locks until somebody finds it.
-    cursor = raw.cursor()
-    cursor.execute(f"SET idle_in_transaction_session_timeout = '{SILENT_TRANSACTION_S}s'")
-    cursor.close()
-    raw.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -87,7 +87,7 @@ class Database:
             max_overflow=0,
             pool_timeout=settings.database_pool_timeout_s,
             pool_use_lifo=True,
-            connect_args={"factory": dialects.YieldingConnection} if self.is_sqlite else {},
+            connect_args=dialects.SQLITE if self.is_sqlite else dialects.POSTGRESQL,
         )
         event.listen(self.engine.sync_engine, "handle_error", _note_failure)
         # SQLite has one writer at a time. Waiting here is fair; waiting in SQLite is a busy loop.
