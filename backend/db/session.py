@@ -92,6 +92,7 @@ class Database:
         event.listen(self.engine.sync_engine, "handle_error", _note_failure)
         # SQLite has one writer at a time. Waiting here is fair; waiting in SQLite is a busy loop.
         self._writer = asyncio.Lock()
+        self._returning: set[asyncio.Future[None]] = set()
         if self.is_sqlite:
             dialects.prepare_sqlite(self.engine.sync_engine)
         else:
@@ -147,7 +148,10 @@ class Database:
                 yield connection
             finally:
                 # A cancelled caller still gives its connection back whole, or SQLite's writer lock stays taken.
-                await asyncio.shield(connection.close())
+                returning = asyncio.ensure_future(connection.close())
+                self._returning.add(returning)
+                returning.add_done_callback(self._returning.discard)
+                await asyncio.shield(returning)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -162,7 +166,9 @@ class Database:
             self._writer.release()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, those too that cancelled callers are still giving back."""
+        if self._returning:
+            await asyncio.wait(self._returning)
         await self.engine.dispose()
 
 

@@ -79,12 +79,16 @@ async def test_a_clean_restart_of_memory_repairs_what_was_queued(crew: Crew) -> 
 
 
 @in_production
-async def test_what_redis_has_lost_is_handed_over_again(crew: Crew, redis_url: str) -> None:
+async def test_what_redis_has_lost_is_handed_over_again(
+    crew: Crew, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_environment(monkeypatch, RUNNER_CANARY_S="60")
     rooms.declare()
     async with crew() as runner:
-        running = await enqueue(rooms.hold, 2)
+        running = await enqueue(rooms.hold, 3)
         await reached(running.id, "running")
-        await runner.engine_loop.stop()
+        draining = asyncio.create_task(runner.engine_loop.stop(patience_s=30))
+        await asyncio.sleep(0.2)
         queued = [await enqueue(rooms.hold, 0) for _ in range(3)]
         for receipt in queued:
             await reached(receipt.id, "queued")
@@ -92,6 +96,7 @@ async def test_what_redis_has_lost_is_handed_over_again(crew: Crew, redis_url: s
         with Redis.from_url(redis_url, protocol=2) as client:
             for key in client.scan_iter(f"{name}*"):
                 client.delete(key)
+        await draining
         runner.engine_loop.start()
         for receipt in queued:
             assert (await ended(receipt.id)).state == "succeeded"
