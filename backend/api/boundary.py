@@ -1,7 +1,8 @@
-"""The boundary of a request: its id, and the one place where an unforeseen error ends."""
+"""The boundary of a request: its id, what it is as the cause of runs, and where an unforeseen error ends."""
 
 import logging
 import re
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
@@ -9,12 +10,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.api.problems import unexpected
 from backend.db.ids import new_id
+from backend.runtime.context import requester
 from backend.runtime.telemetry import request_id
 
 logger = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
 SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+PATH_LIMIT = 300
 
 
 class RequestBoundary:
@@ -30,6 +33,8 @@ class RequestBoundary:
         given = Headers(scope=scope).get(HEADER, "")
         current = given if SANE.fullmatch(given) else new_id()
         token = request_id.set(current)
+        # Runs that are enqueued from here on name the request that asked for them.
+        asked = requester.set(f"{scope['method']} {quote(scope['path'])[:PATH_LIMIT]} {current}")
         started = False
 
         async def send_with_id(message: Message) -> None:
@@ -49,4 +54,5 @@ class RequestBoundary:
                 raise
             await unexpected(Request(scope))(scope, receive, send_with_id)
         finally:
+            requester.reset(asked)
             request_id.reset(token)

@@ -16,6 +16,7 @@ from backend.runtime.queues import list_queues
 from backend.runtime.runner import CANARY_MISSES, Runner, current_runner
 
 DATABASE_PATIENCE_S = 2.0
+HOPELESS_MISSES = 10 * CANARY_MISSES
 
 
 @dataclass
@@ -37,6 +38,7 @@ async def health() -> HealthView:
         view.checks["runner"] = "none"
         return view
     _check_loops(view, runner)
+    _check_life(view, runner)
     await _check_redis(view, runner)
     if view.ready:
         await _check_queues(view, runner)
@@ -78,6 +80,15 @@ def _check_loops(view: HealthView, runner: Runner) -> None:
         view.degraded.append(f"the event loop was blocked for {runner.watchdog.blocked_s:.1f} s")
     if not runner.view.engine_up:
         view.degraded.append("the engine is away: runs wait in the ledger")
+
+
+def _check_life(view: HealthView, runner: Runner) -> None:
+    # Supervision mends what it can. Where it is gone itself, or mended in vain for long, only a new process helps.
+    gone = [loop.name for loop in runner.loops if not loop.supervised]
+    if gone:
+        view.degraded.append(f"nobody looks after {', '.join(gone)}: restart this process")
+    silent = view.checks.get("canary_age_s", 0.0) > HOPELESS_MISSES * runner.settings.runner.runner_canary_s
+    view.live = not gone and not (silent and runner.view.engine_up)
 
 
 async def _check_redis(view: HealthView, runner: Runner) -> None:

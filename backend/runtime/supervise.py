@@ -29,6 +29,11 @@ class Supervised:
     _task: asyncio.Task[None] | None = field(default=None, repr=False)
     _inner: asyncio.Task[None] | None = field(default=None, repr=False)
 
+    @property
+    def supervised(self) -> bool:
+        """Whether somebody would start it again."""
+        return self._task is not None and not self._task.done()
+
     def start(self) -> None:
         """Run the loop until `stop`."""
         self._task = asyncio.create_task(self._keep_alive(), name=f"supervise {self.name}")

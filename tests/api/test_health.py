@@ -1,12 +1,15 @@
 """Health over HTTP: live, ready and degraded are three different things."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from backend.db.base import now
 from backend.db.session import database
 from backend.runtime.runner import current_runner
 
@@ -26,6 +29,30 @@ async def test_degraded_is_still_ready(api: httpx.AsyncClient) -> None:
     response = await api.get("/health/ready")
     assert (response.status_code, response.json()["ok"]) == (200, True)
     assert response.json()["degraded"]
+
+
+async def test_a_process_that_nobody_mends_any_more_is_to_be_restarted(api: httpx.AsyncClient) -> None:
+    runner = current_runner()
+    assert runner is not None
+    supervision = runner.engine_loop._task
+    assert supervision is not None
+    supervision.cancel()
+    await asyncio.wait([supervision])
+    response = await api.get("/health/live")
+    assert (response.status_code, response.json()["ok"]) == (503, False)
+    assert any("worker" in sentence for sentence in response.json()["degraded"])
+    assert (await api.get("/health/ready")).status_code == 200
+
+
+async def test_a_worker_that_is_restarted_in_vain_is_to_be_restarted_with_its_process(api: httpx.AsyncClient) -> None:
+    runner = current_runner()
+    assert runner is not None
+    runner.card.canary_at = now() - timedelta(hours=1)
+    runner.view.engine_up = False
+    assert (await api.get("/health/live")).status_code == 200  # a restart brings no Redis back
+    runner.view.engine_up = True
+    runner.card.canary_at = now() - timedelta(hours=1)
+    assert (await api.get("/health/live")).status_code == 503
 
 
 @pytest.fixture

@@ -58,6 +58,8 @@ async def test_a_track_goes_all_the_way_through(api: httpx.AsyncClient, wav: Pat
     body = made.json()
     assert (body["track"]["title"], body["track"]["artist"]) == ("A Tone", "Sine")
     assert body["track"]["version"]["original"]["filename"] == "tone.wav"
+    asked = (await api.get(f"/runs/{body['run_ids'][0]}")).json()["requested_by"]
+    assert asked == f"POST /tracks {made.headers['X-Request-ID']}"
     assert body["track"]["version"]["original"]["mime"] == "audio/wav"
     track = await through(api, made)
     assert track["version"]["status"] == "ready"
