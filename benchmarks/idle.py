@@ -31,16 +31,15 @@ async def idle(servers: Servers, system: System, tasks: int, seconds: float) -> 
     """Count the commands of a process that declares `tasks` tasks and has nothing to do."""
     with RedisServer() as server, servers.site(system, server) as site, Subject(site, tasks):
         await asyncio.sleep(SETTLE_S)
-        async with Redis.from_url(server.url, protocol=2) as client, client.monitor() as monitor:
+        # Nothing may come for long: that is what is hoped for.
+        async with Redis.from_url(server.url, protocol=2, socket_timeout=None) as client:
             await client.config_resetstat()
             sent: Counter[str] = Counter()
-            try:
-                async with asyncio.timeout(seconds):
-                    while True:
-                        seen = await monitor.next_command()
-                        sent[seen["client_type"]] += 1
-            except TimeoutError:
-                stats = await client.info("commandstats")
+            listening = asyncio.create_task(_count_commands(client, sent))
+            await asyncio.sleep(seconds)
+            listening.cancel()
+            await asyncio.wait([listening])
+            stats = await client.info("commandstats")
     calls = {name.removeprefix("cmdstat_"): stat["calls"] for name, stat in stats.items()}
     calls = {name: count for name, count in sorted(calls.items()) if name not in OURS}
     own = 2  # RESETSTAT and INFO, which MONITOR may show
@@ -52,3 +51,10 @@ async def idle(servers: Servers, system: System, tasks: int, seconds: float) -> 
         round(sum(calls.values()) / seconds, 2),
         {name: round(count / seconds, 2) for name, count in calls.items()},
     )
+
+
+async def _count_commands(client: Redis, sent: Counter[str]) -> None:
+    """Count who sends, by type of client, until cancelled."""
+    async with client.monitor() as monitor:
+        while True:
+            sent[(await monitor.next_command())["client_type"]] += 1
