@@ -53,7 +53,7 @@ class Dispatcher:
         except Unavailable as error:
             self.engine_away(error)
             async with self._database.unit() as unit:
-                await give_back(unit, tickets, now())
+                await give_back(unit, [ticket.key for ticket in tickets], now())
             return
         self.engine_answers()
 

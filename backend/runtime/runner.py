@@ -19,6 +19,7 @@ from backend.runtime.engine.safe_docket import SafeDocket
 from backend.runtime.events import EventHub
 from backend.runtime.execute import Executor, Halt
 from backend.runtime.feeder import Feeder
+from backend.runtime.ledger.claim import give_back
 from backend.runtime.ledger.journal import Journal
 from backend.runtime.ledger.repair import postpone, revive
 from backend.runtime.logs import capture_logs
@@ -117,11 +118,18 @@ class Runner:
         try:
             async with asyncio.timeout(FAREWELL_S):
                 await self.feeder.drain(self.here)
+                await self._hand_back()
                 await self.heartbeat.leave()
         except (SQLAlchemyError, OSError, Unavailable) as error:
             logger.error("the ledger is away, so others must find what this process leaves: %s", type(error).__name__)
         await self.hub.close()
         self.watchdog.stop()
+
+    async def _hand_back(self) -> None:
+        # Others would get these only when their lease has run out, and would take this process for dead.
+        if taken := await self.engine.taken():
+            async with self.database.unit() as unit:
+                await give_back(unit, sorted(taken), now())
 
     async def _wait_idle(self, patience_s: float) -> None:
         deadline = asyncio.get_running_loop().time() + patience_s

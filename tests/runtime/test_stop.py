@@ -4,13 +4,14 @@ import asyncio
 from collections import Counter
 
 import pytest
+from redis import Redis
 
 from backend.errors import Unavailable
 from backend.runtime import Retry, enqueue, enqueue_many, task
 from backend.runtime.runner import current_runner, require_docket
 from backend.runtime.runs import RunFilter, get_run, list_runs
 from tests.conftest import set_environment
-from tests.runtime.crew import Crew, all_ended, each_engine, ended, open_crew, reached
+from tests.runtime.crew import Crew, all_ended, each_engine, ended, in_production, open_crew, reached
 
 
 @each_engine
@@ -142,3 +143,24 @@ async def test_after_the_stop_there_is_no_runner(crew: Crew) -> None:
     with pytest.raises(Unavailable) as caught:
         require_docket()
     assert caught.value.field == "DOCKET_URL"
+
+
+@in_production
+async def test_what_was_taken_and_not_begun_is_handed_back_at_once(crew: Crew, redis_url: str) -> None:
+    @task(queue="media")
+    async def measure() -> None:
+        """A repeat does nothing new."""
+
+    async with crew() as runner:
+        docket = runner.docket
+        assert docket is not None
+        await ended((await enqueue(measure)).id)
+        await runner.engine_loop.stop()
+        receipt = await enqueue(measure)
+        await reached(receipt.id, "queued")
+        with Redis.from_url(redis_url, protocol=2) as client:
+            # As if the stop came just after the read.
+            assert client.xreadgroup(docket.worker_group_name, runner.card.name, {docket.stream_key: ">"})
+    async with open_crew():
+        run = await ended(receipt.id, within=5)
+    assert (run.state, run.attempt, run.crashes) == ("succeeded", 1, 0)

@@ -20,6 +20,7 @@ from backend.runtime.ticket import Ticket
 logger = logging.getLogger(__name__)
 
 HAND_OVER_TIMEOUT_S = 3.0
+MOST_TAKEN = 1000
 SPARE_SLOTS = 4  # for canaries and for messages that are not ours, so that neither waits behind long runs
 
 Stranger = Callable[[Execution, tuple[Any, ...], dict[str, Any]], Awaitable[None]]
@@ -93,6 +94,19 @@ class DocketEngine:
                 pipeline.exists(self.docket.runs_key(key))
             there = await pipeline.execute()
         return {key for key, exists in zip(keys, there, strict=True) if not exists}
+
+    async def taken(self) -> set[str]:
+        """Messages that were read here and are not acknowledged: the stop came between their reading and their start."""
+        if self.private:
+            return set()  # its stream is gone with this process, and the next one repairs what was in it
+        stream, group = self.docket.stream_key, self.docket.worker_group_name
+        async with _reachable(), self.docket.redis() as redis:
+            pending = await redis.xpending_range(stream, group, "-", "+", MOST_TAKEN, self._executor.worker)
+            pipeline = redis.pipeline()
+            for entry in pending:
+                pipeline.xrange(stream, entry["message_id"], entry["message_id"])
+            found = await pipeline.execute()
+        return {fields[b"key"].decode() for messages in found for _, fields in messages if b"key" in fields}
 
     async def canary(self, worker: str) -> None:
         """A canary on the stream. Whichever worker takes it, its sender learns of it."""

@@ -33,6 +33,10 @@ class InlineEngine:
         """All that do not run here."""
         return set(ticket_keys) - self._tasks.keys()
 
+    async def taken(self) -> set[str]:
+        """Nothing: what it took is known to be this process's."""
+        return set()
+
     async def canary(self, worker: str) -> None:
         """A task of its own, as every run is."""
         await self._on_canary(worker)

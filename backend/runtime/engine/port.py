@@ -21,6 +21,9 @@ class Engine(Protocol):
     async def missing(self, ticket_keys: Collection[str]) -> set[str]:
         """Which of these the engine does not know (any more). Raises Unavailable."""
 
+    async def taken(self) -> set[str]:
+        """The keys of what this process took and did not finish. To be asked when nothing runs here any more."""
+
     async def canary(self, worker: str) -> None:
         """Send a canary run on the way that every run takes. Raises Unavailable."""
 

@@ -1,7 +1,7 @@
 """The feeder's statements: which runs are due, which may start, and taking them."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -201,7 +201,9 @@ _RETURN = text("""
     WHERE id = :id AND handover = :handover AND state = 'queued'""").bindparams(bindparam("now", type_=Moment()))
 
 
-async def give_back(unit: Unit, tickets: Sequence[Ticket], now: datetime) -> None:
-    """These could not be handed over: they wait again."""
-    for ticket in tickets:
-        await unit.connection.execute(_RETURN, {"id": ticket.run_id, "handover": ticket.handover, "now": now})
+async def give_back(unit: Unit, ticket_keys: Iterable[str], now: datetime) -> None:
+    """These could not be handed over, or were not begun: they wait again. Keys that are no ticket's are passed over."""
+    for key in ticket_keys:
+        run_id, _, handover = key.rpartition(":")
+        if handover.isdigit():
+            await unit.connection.execute(_RETURN, {"id": run_id, "handover": int(handover), "now": now})
