@@ -9,6 +9,8 @@ BacklineError
 ├── NotFound                404  permanent
 │   ├── UnknownTask         404  a task name nobody declared
 │   └── UnknownRun          404
+├── SignInRequired          401  permanent: the caller did not say who they are
+├── Forbidden               403  permanent: the caller is known and may not
 ├── Conflict                409  permanent: the thing is in a state that forbids this
 ├── Misconfigured           500  permanent: a setting is unreadable or missing
 ├── Unavailable             503  try again: something outside is away
@@ -92,6 +94,18 @@ class UnknownRun(NotFound):
     """A run id that is not in the ledger."""
 
     title = "Unknown run"
+
+
+class SignInRequired(BacklineError):
+    """The caller did not say who they are, or what they said is no longer true."""
+
+    status, title = 401, "Sign-in required"
+
+
+class Forbidden(BacklineError):
+    """The caller is known and may not do this."""
+
+    status, title = 403, "Forbidden"
 
 
 class Conflict(BacklineError):

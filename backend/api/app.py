@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
-from backend.api import dead, health, objects, queues, runs, schedules, tracks
+from backend.api import dead, exports, health, objects, queues, runs, schedules, tracks
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
 from backend.api.problems import Problem, install_problems, problems
@@ -22,10 +22,20 @@ from backend.storage import open_storage
 
 logger = logging.getLogger(__name__)
 
-ROUTERS = (tracks.router, runs.router, dead.router, queues.router, schedules.router, objects.router, health.router)
+ROUTERS = (
+    tracks.router,
+    exports.router,
+    runs.router,
+    dead.router,
+    queues.router,
+    schedules.router,
+    objects.router,
+    health.router,
+)
 
 TAGS = [
     {"name": "tracks", "description": "Upload audio, follow how it becomes playable, play it."},
+    {"name": "exports", "description": "An artist's tracks as one archive."},
     {"name": "runs", "description": "Every piece of background work: find it, follow it, cancel it, requeue it."},
     {"name": "dead runs", "description": "What failed for good, grouped by error; requeue or purge it."},
     {"name": "queues", "description": "Backlogs and limits; pause and resume queues and tasks."},

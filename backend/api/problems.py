@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
-from backend.errors import BacklineError, Unavailable
+from backend.errors import BacklineError, SignInRequired, Unavailable
 from backend.runtime.telemetry import request_id
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
     400: "Malformed request",
+    401: "Sign-in required",
+    403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
     409: "Conflict",
@@ -92,7 +94,10 @@ def _kind(title: str) -> str:
 async def on_known_error(request: Request, error: BacklineError) -> JSONResponse:
     """An error raised on purpose: it knows its own answer."""
     after = None if error.after is None else max(0, math.ceil(error.after.total_seconds()))
-    return problem(request, error.status, error.detail, title=error.title, field=error.field, retry_after=after)
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, SignInRequired) else None
+    return problem(
+        request, error.status, error.detail, title=error.title, field=error.field, retry_after=after, headers=headers
+    )
 
 
 async def on_invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:

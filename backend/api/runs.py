@@ -107,12 +107,13 @@ async def stream_run(
 ) -> EventStream:
     """Server-sent events: `state` and `progress` with the whole run as JSON, then one `end`, then the stream closes."""
     await runs.get_run(run_id)
-    return EventStream(_follow(run_id, last_event_id, settings.http.sse_keepalive_s, closing))
+    return EventStream(follow(run_id, last_event_id, settings.http.sse_keepalive_s, closing))
 
 
-async def _follow(
+async def follow(
     run_id: str, last_event_id: int | None, keepalive: float, closing: asyncio.Event
 ) -> AsyncGenerator[bytes, None]:
+    """The events of a run as they go over the wire, from the one after `last_event_id`, to its end."""
     yield RECONNECT
     number, run = last_event_id, None
     async with aclosing(with_pauses(watch_run(run_id, last_event_id), keepalive, closing)) as events:

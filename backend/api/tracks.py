@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.api import examples
+from backend.api.caller import MaybeCaller
 from backend.api.delivery import deliver
 from backend.api.multipart import incoming_file
 from backend.api.paging import Cursor, page
@@ -103,10 +104,10 @@ UPLOAD_BODY = {
     "",
     summary="Upload a track",
     status_code=status.HTTP_202_ACCEPTED,
-    responses={202: examples.shown(examples.UPLOADED)} | problems(413, 415, 422, 503),
+    responses={202: examples.shown(examples.UPLOADED)} | problems(401, 413, 415, 422, 503),
     openapi_extra={"requestBody": UPLOAD_BODY},
 )
-async def upload_track(request: Request, settings: AppSettings) -> Uploaded:
+async def upload_track(request: Request, settings: AppSettings, caller: MaybeCaller) -> Uploaded:
     """Send audio as a multipart form (fields first, then the file) or as the bare body with `?title=&artist=&filename=`.
 
     It streams into private storage and is looked at, made playable and measured in the background: follow the runs.
@@ -115,7 +116,8 @@ async def upload_track(request: Request, settings: AppSettings) -> Uploaded:
     _refuse_at_once(request, settings)
     file = await incoming_file(request)
     async with aclosing(file.chunks):
-        made = await store_upload(file.chunks, file.name, file.fields.get("title"), file.fields.get("artist"))
+        title, artist = file.fields.get("title"), file.fields.get("artist")
+        made = await store_upload(file.chunks, file.name, title, artist, caller.did if caller else None)
     track = Track.of(await tracks.get_track(made.track_id))
     links = {"track": track.links["self"], "runs": track.links["runs"], "stream": f"/runs/{made.run_id}/stream"}
     return Uploaded(track=track, run_ids=[made.run_id], links=links)

@@ -6,7 +6,7 @@ Results go to standard output, everything else to standard error; `--json` print
 
 import typer
 
-from backend.cli import dead, queues, runs, schedules
+from backend.cli import dead, queues, runs, schedules, sign_ins
 from backend.cli.demo import demo
 from backend.cli.doctor import doctor
 from backend.cli.server import migrate, serve, worker
@@ -29,6 +29,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(dead.app, name="dead")
 app.add_typer(queues.app, name="queues")
 app.add_typer(schedules.app, name="schedules")
+app.add_typer(sign_ins.app, name="sign-ins")
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)
 

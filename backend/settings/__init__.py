@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 from pydantic_settings.exceptions import SettingsError
 
 from backend.errors import Misconfigured
+from backend.settings.accounts import AccountSettings
 from backend.settings.database import DatabaseSettings
 from backend.settings.http import HttpSettings
 from backend.settings.media import MediaSettings
@@ -24,6 +25,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     RunnerSettings,
     DeadLetterSettings,
     MediaSettings,
+    AccountSettings,
     HttpSettings,
 )
 
@@ -42,6 +44,7 @@ class Settings:
         self.runner = _read(RunnerSettings, problems)
         self.dead_letters = _read(DeadLetterSettings, problems)
         self.media = _read(MediaSettings, problems)
+        self.accounts = _read(AccountSettings, problems)
         self.http = _read(HttpSettings, problems)
         if problems:
             raise Misconfigured(f"cannot read the settings: {'; '.join(problems)}")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from backend.settings import Settings
-from backend.storage.keys import Bucket, ObjectKey, hls_key, hls_prefix, original_key, waveform_key
+from backend.storage.keys import Bucket, ObjectKey, export_key, hls_key, hls_prefix, original_key, waveform_key
 from backend.storage.local import local_storage
 from backend.storage.memory import memory_storage
 from backend.storage.objects import Storage
@@ -17,6 +17,7 @@ __all__ = [
     "ObjectKey",
     "OpenObject",
     "Storage",
+    "export_key",
     "hls_key",
     "hls_prefix",
     "memory_storage",

@@ -94,6 +94,11 @@ def waveform_key(version_id: str, suffix: str) -> ObjectKey:
     return ObjectKey(Bucket.PUBLIC, f"{_checked(version_id)}/waveform{_suffix(suffix)}")
 
 
+def export_key(export_id: str) -> ObjectKey:
+    """The archive of an export. The last part is what a browser names the file."""
+    return ObjectKey(Bucket.PRIVATE, f"exports/{_checked(export_id)}/tracks.zip")
+
+
 def _bucket(name: str) -> Bucket:
     try:
         return Bucket(name)

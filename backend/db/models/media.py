@@ -93,3 +93,20 @@ class Waveform(Base):
     json_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"))
     png_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"))
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class Export(Base):
+    """An archive of everything an artist uploaded. Where its making stands, its run says."""
+
+    __tablename__ = "exports"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    artist_did: Mapped[str] = mapped_column(String(255), index=True)
+    run_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    tracks: Mapped[int | None]  # that are in it
+    skipped: Mapped[int | None]  # that are not, as its manifest says
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    finished_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    removed_at: Mapped[datetime | None]  # its object is gone

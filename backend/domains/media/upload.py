@@ -31,11 +31,15 @@ class Upload:
 
 
 async def store_upload(
-    body: AsyncIterator[bytes], filename: str | None = None, title: str | None = None, artist: str | None = None
+    body: AsyncIterator[bytes],
+    filename: str | None = None,
+    title: str | None = None,
+    artist: str | None = None,
+    artist_did: str | None = None,
 ) -> Upload:
     """Take an upload in: the bytes into private storage, then the rows and the first run in one unit of work.
 
-    `filename` is kept to be shown. Raises InvalidInput when there are no bytes, UnsupportedMedia when they are no sound,
+    `filename` is kept to be shown; `artist_did` is the account the track belongs to. Raises InvalidInput when there are no bytes, UnsupportedMedia when they are no sound,
     TooLarge when they are more than UPLOAD_LIMIT_MB; then, and when the sender breaks off, nothing is left behind.
     """
     if current_unit() is not None:
@@ -47,7 +51,10 @@ async def store_upload(
     await storage().put(key, incoming.bytes())
     recorded = False
     try:
-        made = await _record(version_id, key, kind, incoming, filename, title, artist)
+        about = Track(
+            id=new_id(), title=shown_name(title) or title_of(filename), artist=shown_name(artist), artist_did=artist_did
+        )
+        made = await _record(about, version_id, key, kind, incoming, filename)
         recorded = True
     finally:
         if not recorded:
@@ -93,15 +100,13 @@ class Incoming:
 
 
 async def _record(
+    track: Track,
     version_id: str,
     key: ObjectKey,
     kind: AudioType,
     incoming: Incoming,
     filename: str | None,
-    title: str | None,
-    artist: str | None,
 ) -> Upload:
-    track = Track(id=new_id(), title=shown_name(title) or title_of(filename), artist=shown_name(artist))
     asset = Asset(
         id=new_id(),
         bucket=str(key.bucket),

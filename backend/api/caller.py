@@ -1,0 +1,60 @@
+"""Who calls: read from a bearer token or from the sign-in cookie, and what they may touch."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from backend.domains.federation.sign_ins import Role, find_sign_in
+from backend.errors import Forbidden, SignInRequired
+
+COOKIE = "backline_sign_in"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """An account that is signed in."""
+
+    did: str
+    role: Role
+
+    def must_own(self, did: str | None) -> None:
+        """Raise Forbidden unless the thing is theirs, or they are an admin."""
+        if did != self.did and not self.role.covers(Role.ADMIN):
+            raise Forbidden("this belongs to somebody else")
+
+    def must_be(self, role: Role) -> None:
+        """Raise Forbidden unless they have this role, or one above it."""
+        if not self.role.covers(role):
+            raise Forbidden(f"this needs the role {role}")
+
+
+def token_of(request: Request) -> str | None:
+    """The token that a request carries: `Authorization: Bearer` first, then the cookie."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else request.cookies.get(COOKIE)
+
+
+async def _caller(request: Request) -> Caller | None:
+    token = token_of(request)
+    if token is None:
+        return None
+    found = await find_sign_in(token)
+    if found is None:
+        # A token that does not hold is not the same as none: its owner believes to be signed in.
+        raise SignInRequired("this sign-in has ended: sign in again")
+    return Caller(found.did, found.role)
+
+
+MaybeCaller = Annotated[Caller | None, Depends(_caller)]
+"""Who calls, or None for anybody."""
+
+
+async def _signed_in(caller: MaybeCaller) -> Caller:
+    if caller is None:
+        raise SignInRequired("sign in: send Authorization: Bearer TOKEN, or the sign-in cookie")
+    return caller
+
+
+SignedIn = Annotated[Caller, Depends(_signed_in)]
+"""Who calls. Anybody else gets a 401."""

@@ -1,0 +1,1 @@
+"""People: who they are, and what the platform writes to their own servers."""

@@ -1,0 +1,126 @@
+"""Where the sound of an artist's tracks lies: the original of each, or the best of what was made of it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from backend.db.models.media import Asset, Track, TrackVersion, Transcode, VersionStatus
+from backend.db.session import database
+from backend.domains.media.archive_names import Names
+from backend.domains.media.formats import PLAYLIST
+from backend.domains.media.playlist import read_playlist
+from backend.errors import NotFound
+from backend.storage import Bucket, ObjectKey, hls_key, storage
+
+PARALLEL_LOOKS = 8
+# Best first. Init and media segments of fragmented MP4, one after another, are a file that plays (ISO/IEC 14496-12).
+STREAMS = ("hls_alac", "hls_aac", "hls_opus")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The bytes of one track: its objects in order, and the name they get. `size` is in bytes."""
+
+    track_id: str
+    version_id: str
+    title: str
+    name: str
+    keys: tuple[ObjectKey, ...]
+    size: int
+    sha256: str | None = None
+    note: str | None = None
+
+    def described(self) -> dict[str, object]:
+        """For a manifest."""
+        said = {"track_id": self.track_id, "version_id": self.version_id, "title": self.title, "file": self.name}
+        return {**said, "size_bytes": self.size, "sha256": self.sha256, "note": self.note}
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A track that is not there, and why."""
+
+    track_id: str
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    track: Track
+    version: TrackVersion
+    asset: Asset
+    streams: list[str] = field(default_factory=list)
+
+
+async def find_sources(artist_did: str) -> tuple[list[Source], list[Skipped]]:
+    """The sources of an artist's tracks in the order of their upload, and the tracks that have none."""
+    wanted = await _read(artist_did)
+    gate = asyncio.Semaphore(PARALLEL_LOOKS)
+
+    async def look(each: _Wanted) -> tuple[tuple[ObjectKey, ...], int, str] | None:
+        async with gate:
+            return await _original(each) or await _stream(each)
+
+    found = await asyncio.gather(*(look(each) for each in wanted))
+    names, sources, skipped = Names(), [], []
+    for each, place in zip(wanted, found, strict=True):
+        track, version = each.track, each.version
+        if place is None:
+            reason = "neither the original nor a stream is in storage"
+            skipped.append(Skipped(track.id, track.title, reason))
+            continue
+        keys, size, note = place
+        name = names.name(track.title, ".m4a" if note else keys[0].suffix)
+        sha256 = None if note else each.asset.sha256
+        sources.append(Source(track.id, version.id, track.title, name, keys, size, sha256, note or None))
+    return sources, skipped
+
+
+async def _read(artist_did: str) -> Sequence[_Wanted]:
+    statement = (
+        select(Track, TrackVersion, Asset)
+        .join(TrackVersion, TrackVersion.track_id == Track.id)
+        .join(Asset, Asset.id == TrackVersion.original_asset_id)
+        .where(Track.artist_did == artist_did)
+        .order_by(Track.id, TrackVersion.id)
+    )
+    ready = (
+        select(Transcode.track_version_id, Transcode.format)
+        .join(TrackVersion, TrackVersion.id == Transcode.track_version_id)
+        .join(Track, Track.id == TrackVersion.track_id)
+        .where(Track.artist_did == artist_did, Transcode.status == VersionStatus.READY)
+    )
+    async with database().reading() as session:
+        # The last row of a track is its newest version.
+        newest = {
+            track.id: _Wanted(track, version, asset) for track, version, asset in await session.execute(statement)
+        }
+        by_version = {each.version.id: each for each in newest.values()}
+        for version_id, format in await session.execute(ready):
+            if version_id in by_version:
+                by_version[version_id].streams.append(format)
+    return list(newest.values())
+
+
+async def _original(wanted: _Wanted) -> tuple[tuple[ObjectKey, ...], int, str] | None:
+    key = ObjectKey(Bucket(wanted.asset.bucket), wanted.asset.key)
+    try:
+        return (key,), (await storage().head(key)).size, ""
+    except NotFound:
+        return None
+
+
+async def _stream(wanted: _Wanted) -> tuple[tuple[ObjectKey, ...], int, str] | None:
+    for format in (each for each in STREAMS if each in wanted.streams):
+        try:
+            playlist = read_playlist((await storage().read(hls_key(wanted.version.id, format, PLAYLIST))).decode())
+            keys = tuple(hls_key(wanted.version.id, format, name) for name in playlist.files)
+            sizes = [(await storage().head(key)).size for key in keys]
+        except NotFound:
+            continue
+        if keys:
+            return keys, sum(sizes), f"the original is not in storage: this is the stream {format}"
+    return None
