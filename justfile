@@ -47,6 +47,10 @@ chaos *options:
 bench *options:
     uv run python -m benchmarks.runner {{ options }}
 
+# Export a large library, and watch the process meanwhile
+bench-export *options:
+    uv run python -m benchmarks.export {{ options }}
+
 # What CI checks before the tests
 lint:
     uv run ruff check .

@@ -58,12 +58,13 @@ class _Packing:
 
     def next_block(self) -> bytes:
         """Some bytes of the archive, or none at its end."""
-        block = bytearray()
+        pieces, size = [], 0
         for piece in self._blocks:
-            block += piece
-            if len(block) >= BLOCK:
+            pieces.append(piece)
+            size += len(piece)
+            if size >= BLOCK:
                 break
-        return bytes(block)
+        return b"".join(pieces)
 
     def _write(self, members: Iterable[Member], last: Callable[[], tuple[str, bytes]]) -> Iterator[bytes]:
         stream = ZipStream(compress_type=ZIP_STORED)
@@ -90,4 +91,9 @@ class _Packing:
 
 
 async def _next(chunks: Chunks) -> bytes:
-    return await anext(chunks, b"")
+    # A way to the loop and back costs more than a chunk, so each brings a block of them.
+    pieces, size = [], 0
+    while size < BLOCK and (chunk := await anext(chunks, b"")):
+        pieces.append(chunk)
+        size += len(chunk)
+    return b"".join(pieces)
