@@ -115,7 +115,7 @@ async def process_export(export_id: str, artist_did: str) -> dict[str, int]:
 schedule_export = scheduler(process_export)
 
 
-@task(queue="upkeep", every=3600)
+@task(queue="upkeep", cron="23 * * * *")
 async def remove_old_exports() -> dict[str, int]:
     """Remove archives whose time is over. A repeat finds none; one that was stopped goes on where it was."""
     wanted = select(Export.id).where(Export.removed_at.is_(None), Export.expires_at <= now()).limit(REMOVED_AT_ONCE)
