@@ -33,7 +33,8 @@ def main(words: list[str]) -> int:
 def _show(network: NetworkServer) -> None:
     for account in network.accounts.values():
         print(f"{account.handle}  {account.did}  app password {network.app_password(account)}")
-    print(f"PLC {network.plc_url}  PDS {network.pds_url}; Ctrl-C ends both", flush=True)
+    print("Give Backline these settings; Ctrl-C ends the network:")
+    print(f"ATPROTO_PLC_URL={network.plc_url} ATPROTO_HANDLE_URL={network.pds_url} OUTBOUND_PRIVATE=1", flush=True)
 
 
 if __name__ == "__main__":
