@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
-from backend.api import dead, exports, health, objects, queues, runs, schedules, session, tracks
+from backend.api import artwork, dead, exports, health, objects, queues, runs, schedules, session, tracks
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
 from backend.api.problems import Problem, install_problems, problems
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 ROUTERS = (
     session.router,
     tracks.router,
+    artwork.router,
     exports.router,
     runs.router,
     dead.router,

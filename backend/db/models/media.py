@@ -38,6 +38,10 @@ class Track(Base):
     title: Mapped[str] = mapped_column(String(500))
     artist: Mapped[str | None] = mapped_column(String(500))
     artist_did: Mapped[str | None] = mapped_column(String(255), index=True)  # the account it belongs to
+    artwork_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
+    artwork_thumb_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
+    artwork_source: Mapped[str | None] = mapped_column(String(20))  # embedded | generated
+    artwork_note: Mapped[str | None] = mapped_column(String(300))  # why the file's own cover is not used
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
