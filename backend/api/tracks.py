@@ -33,7 +33,7 @@ FORM_BYTES = 1_000_000
 
 
 class Track(BaseModel):
-    """A track with its newest version, and where to go from here."""
+    """A track with the version it shows, and where to go from here."""
 
     id: str
     title: str
@@ -125,7 +125,7 @@ async def upload_track(request: Request, settings: AppSettings, caller: MaybeCal
 
 @router.get("", summary="List tracks", responses={200: examples.shown(examples.TRACK_PAGE)} | problems(422, 503))
 async def list_tracks(request: Request, query: Annotated[TrackQuery, Query()]) -> TrackPage:
-    """Every track, newest first, with where its newest version stands. Follow `next` for more."""
+    """Every track, newest first, with where the version it shows stands. Follow `next` for more."""
     items, following = page(request, await listing.list_tracks(query.limit + 1, query.cursor), query.limit)
     return TrackPage(items=items, next=following)
 
@@ -153,7 +153,7 @@ async def show_track(track_id: TrackId) -> Track:
     | problems(404, 416, 422, 503),
 )
 async def play_track(request: Request, track_id: TrackId, format: Format, name: Name) -> Response:
-    """A playlist or a segment of the newest version. Give the playlist's URL to any HLS player."""
+    """A playlist or a segment of the version that is shown. Give the playlist's URL to any HLS player."""
     return await deliver(request, await tracks.stream_object(track_id, format, name))
 
 
@@ -165,5 +165,5 @@ async def play_track(request: Request, track_id: TrackId, format: Format, name: 
     responses=examples.media("application/json", "image/png") | problems(404, 416, 503),
 )
 async def show_waveform(request: Request, track_id: TrackId, kind: Kind) -> Response:
-    """The waveform of the newest version: audiowaveform JSON (version 2), or a PNG of 1800 x 280 pixels."""
+    """The waveform of the version that is shown: audiowaveform JSON (version 2), or a PNG of 1800 x 280 pixels."""
     return await deliver(request, await tracks.waveform_object(track_id, f".{kind}"))

@@ -52,7 +52,11 @@ async def store_upload(
     recorded = False
     try:
         about = Track(
-            id=new_id(), title=shown_name(title) or title_of(filename), artist=shown_name(artist), artist_did=artist_did
+            id=new_id(),
+            title=shown_name(title) or title_of(filename),
+            artist=shown_name(artist),
+            artist_did=artist_did,
+            current_version_id=version_id,
         )
         made = await _record(about, version_id, key, kind, incoming, filename)
         recorded = True
