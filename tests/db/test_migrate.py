@@ -132,7 +132,7 @@ async def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(sqlite_databas
 
 
 async def test_a_track_that_showed_its_newest_version_still_does(empty_database: Database) -> None:
-    await migrate(empty_database, to="0002")
+    await migrate(empty_database, to="0003")
     async with empty_database.unit() as unit:
         add = unit.connection.exec_driver_sql
         await add("INSERT INTO assets VALUES ('a', 'private', 'k', 'audio/flac', 1, NULL, NULL, '2026-01-01')")
