@@ -113,7 +113,7 @@ async def upload_track(request: Request, settings: AppSettings, caller: MaybeCal
     It streams into private storage and is looked at, made playable and measured in the background: follow the runs.
     What the file is, its first bytes say. Nothing is kept of an upload that is refused or breaks off.
     """
-    _refuse_at_once(request, settings)
+    refuse_at_once(request, settings)
     file = await incoming_file(request)
     async with aclosing(file.chunks):
         title, artist = file.fields.get("title"), file.fields.get("artist")
@@ -130,7 +130,7 @@ async def list_tracks(request: Request, query: Annotated[TrackQuery, Query()]) -
     return TrackPage(items=items, next=following)
 
 
-def _refuse_at_once(request: Request, settings: Settings) -> None:
+def refuse_at_once(request: Request, settings: Settings) -> None:
     """What says of itself that it is too large is not read at all."""
     limit = settings.media.upload_limit_mb
     announced = request.headers.get("content-length", "")

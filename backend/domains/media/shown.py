@@ -27,8 +27,11 @@ async def find_shown(session: AsyncSession, track_id: str) -> tuple[Track, Track
     return found[0], found[1], found[2]
 
 
-async def show_when_ready(unit: Unit, track_id: str, version_id: str) -> None:
-    """Let this version take the place of the shown one as soon as it is ready. The last one that was asked for wins."""
+async def show_when_ready(unit: Unit, track_id: str, version_id: str | None) -> None:
+    """Let this version take the place of the shown one as soon as it is ready; None for no version.
+
+    The last one that was asked for wins.
+    """
     await unit.connection.execute(update(Track).where(Track.id == track_id).values(next_version_id=version_id))
 
 
