@@ -154,7 +154,7 @@ async def show_track(track_id: TrackId) -> Track:
     responses=examples.media("application/vnd.apple.mpegurl") | problems(404, 416, 503),
 )
 async def play_best(request: Request, track_id: TrackId) -> Response:
-    """The master playlist: every format in which the newest version plays, with codec and bit rates."""
+    """The master playlist: every format in which the shown version plays, with codec and bit rates."""
     return await deliver(request, await tracks.master_object(track_id))
 
 
