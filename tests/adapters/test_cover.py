@@ -9,7 +9,6 @@ from backend.errors import InvalidInput
 from tests import audio
 from tests.domains.media.pictures import plain
 
-
 BACK, FRONT = plain("PNG"), plain("JPEG", colour="blue")
 
 
