@@ -1,11 +1,13 @@
 """Transcode: an original becomes an HLS stream that plays."""
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from backend.adapters import ffmpeg
 from backend.adapters.ffmpeg import FfmpegFailed
+from backend.domains.media.boxes import is_whole
 from backend.domains.media.formats import PLAYLIST, StreamFormat, checked_formats, encoding
 from backend.domains.media.playlist import Playlist, read_playlist
 from backend.domains.media.streams import MakingStream
@@ -18,6 +20,7 @@ from backend.storage import Bucket, hls_key, hls_prefix, storage
 Report = Callable[[float, float, str], Awaitable[None]]  # seconds made, seconds in all, what is being made
 
 LENGTH_TOLERANCE_S = 0.5
+FULL_BYTES = 64 * 1024
 PARALLEL_UPLOADS = 4
 
 
@@ -64,12 +67,18 @@ def whole_playlist(directory: Path, duration_s: float) -> Playlist:
     """The playlist that ffmpeg wrote. Raises FfmpegFailed when it does not hold the whole sound."""
     file = directory / PLAYLIST
     playlist = read_playlist(file.read_text() if file.exists() else "")
-    missing = [name for name in playlist.files if not (directory / name).is_file()]
-    if not playlist.ended or playlist.init is None or not playlist.segments or missing:
-        raise FfmpegFailed(f"ffmpeg left an unfinished stream behind, without {', '.join(missing) or 'its end'}")
+    # On a full disk ffmpeg's HLS muxer cuts segments short, says nothing, and ends as if all were well.
+    broken = [name for name in playlist.files if not is_whole(directory / name)]
+    if not playlist.ended or playlist.init is None or not playlist.segments or broken:
+        cause = ": free space in the directory that TMPDIR names" if _is_full(directory) else ""
+        raise FfmpegFailed(f"ffmpeg left an unfinished stream behind, without {', '.join(broken) or 'its end'}{cause}")
     if abs(playlist.duration_s - duration_s) > LENGTH_TOLERANCE_S:
         raise FfmpegFailed(f"ffmpeg made {playlist.duration_s:.2f} s of stream from {duration_s:.2f} s of sound")
     return playlist
+
+
+def _is_full(directory: Path) -> bool:
+    return shutil.disk_usage(directory).free < FULL_BYTES
 
 
 async def _upload(version_id: str, format: StreamFormat, directory: Path, playlist: Playlist) -> None:
