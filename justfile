@@ -25,6 +25,10 @@ redis:
         echo "started redis-server on port 6379; \`just stop\` ends it"
     fi
 
+# An AT Protocol network on this machine: PLC directory, PDS, alice.test and bob.test; in memory, until Ctrl-C
+network:
+    uv run python -m tests.network.run
+
 # Stop what `just redis` started
 stop:
     #!/usr/bin/env bash

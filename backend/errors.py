@@ -5,6 +5,7 @@ BacklineError
 │   ├── InvalidArguments    422  a task was called with arguments its signature refuses
 │   ├── InvalidSchedule     422  a cron expression or an interval that cannot be read
 │   ├── TooLarge            413  a body over its limit
+│   ├── UnsafeAddress       422  a server in a private network, or one without encryption
 │   └── UnsupportedMedia    415  bytes that are not what the route takes
 ├── NotFound                404  permanent
 │   ├── UnknownTask         404  a task name nobody declared
@@ -13,7 +14,9 @@ BacklineError
 ├── Forbidden               403  permanent: the caller is known and may not
 ├── Conflict                409  permanent: the thing is in a state that forbids this
 ├── Misconfigured           500  permanent: a setting is unreadable or missing
+├── Refused                 502  permanent: another server refuses what it was asked for
 ├── Unavailable             503  try again: something outside is away
+│   ├── BadAnswer           502  try again: another server's answer cannot be read
 │   └── RateLimited         429  try again after the given time
 ├── AuthExpired             401  park: the account must sign in again
 ├── Snooze                  503  hand the run back and start it later; no attempt is spent
@@ -72,6 +75,12 @@ class TooLarge(InvalidInput):
     status, title = 413, "Content too large"
 
 
+class UnsafeAddress(InvalidInput):
+    """A server that the platform does not call: in a private network, or without encryption."""
+
+    title = "Address not allowed"
+
+
 class UnsupportedMedia(InvalidInput):
     """Bytes that are not what was asked for, whatever their name says."""
 
@@ -120,10 +129,26 @@ class Misconfigured(BacklineError):
     title = "Misconfigured"
 
 
+class Refused(BacklineError):
+    """Another server refuses what it was asked for. `name` is its own word for why, such as `InvalidSwap`."""
+
+    status, title = 502, "Refused elsewhere"
+
+    def __init__(self, detail: str, *, name: str = "") -> None:
+        super().__init__(detail)
+        self.name = name
+
+
 class Unavailable(BacklineError):
     """Something outside is away. Another try may work."""
 
     status, title, steer = 503, "Unavailable", Steer.RETRY
+
+
+class BadAnswer(Unavailable):
+    """Another server's answer cannot be read, or is too large."""
+
+    status, title = 502, "Unusable answer"
 
 
 class RateLimited(Unavailable):

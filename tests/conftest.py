@@ -13,11 +13,14 @@ from redis import Redis
 from backend.db.session import Database, open_database
 from backend.settings import SECTIONS, Settings, get_settings
 from tests.databases import PostgresDatabases, SqliteDatabases
+from tests.network.install import is_installed
+from tests.network.server import NetworkServer
 from tests.postgres import PostgresServer
 from tests.servers import NoServer, RedisServer
 
 ROOT = Path(__file__).parent.parent
 OURS = {name.upper() for section in SECTIONS for name in section.model_fields}
+INSTALL_S = 900
 FOREIGN = ("LOGFIRE_", "OTEL_")  # read by libraries behind our back
 
 
@@ -178,6 +181,28 @@ async def postgres_database(postgres_url: str, monkeypatch: pytest.MonkeyPatch) 
     set_environment(monkeypatch, DATABASE_URL=postgres_url)
     async with open_database(get_settings().database) as opened:
         yield opened
+
+
+# The AT Protocol
+
+
+@pytest.fixture(scope="session")
+def network() -> Iterator[NetworkServer]:
+    """A real PLC directory and PDS, where alice.test and bob.test live. Started by the first test that asks."""
+    try:
+        server = NetworkServer().start()
+    except NoServer as error:
+        pytest.fail(str(error), pytrace=False)
+    yield server
+    server.remove()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where the network's packages are not installed yet, its tests may take the time for that."""
+    if not is_installed():
+        for item in items:
+            if "network" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.timeout(INSTALL_S))
 
 
 # Engines

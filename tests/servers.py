@@ -25,6 +25,7 @@ class Server:
 
     name = "server"
     polite = signal.SIGTERM
+    patience_s = START_TIMEOUT_S
 
     def __init__(self, directory: Path | None = None) -> None:
         self.port = free_port()
@@ -58,7 +59,7 @@ class Server:
                 cwd=self.directory,
                 **self._account(),
             )
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + self.patience_s
         while not self._answers():
             if not self.running or time.monotonic() > deadline:
                 self.kill()

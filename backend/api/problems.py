@@ -32,6 +32,7 @@ TITLES = {
     422: "Invalid input",
     429: "Too many requests",
     500: "Internal error",
+    502: "Refused elsewhere",
     503: "Unavailable",
 }
 

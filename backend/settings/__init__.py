@@ -13,6 +13,7 @@ from backend.settings.accounts import AccountSettings
 from backend.settings.database import DatabaseSettings
 from backend.settings.http import HttpSettings
 from backend.settings.media import MediaSettings
+from backend.settings.network import NetworkSettings
 from backend.settings.runtime import DeadLetterSettings, DocketSettings, RunnerSettings
 from backend.settings.storage import StorageSettings
 
@@ -26,6 +27,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     DeadLetterSettings,
     MediaSettings,
     AccountSettings,
+    NetworkSettings,
     HttpSettings,
 )
 
@@ -45,6 +47,7 @@ class Settings:
         self.dead_letters = _read(DeadLetterSettings, problems)
         self.media = _read(MediaSettings, problems)
         self.accounts = _read(AccountSettings, problems)
+        self.network = _read(NetworkSettings, problems)
         self.http = _read(HttpSettings, problems)
         if problems:
             raise Misconfigured(f"cannot read the settings: {'; '.join(problems)}")

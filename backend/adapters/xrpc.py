@@ -1,0 +1,102 @@
+"""XRPC, the AT Protocol's calls over HTTP, with its errors as ours."""
+
+import email.utils
+import json
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from backend.adapters.outbound import Answer, Outbound
+from backend.errors import BadAnswer, RateLimited, Refused, Unavailable
+
+TOKEN_ERRORS = {"ExpiredToken", "InvalidToken", "AuthMissing", "AuthenticationRequired"}
+SAID_LIMIT = 300
+
+
+class TokenRefused(Refused):
+    """The server does not take the token. Who holds the account decides what follows."""
+
+    status, title = 401, "Token refused"
+
+
+class Xrpc:
+    """One server, called as one account or as nobody."""
+
+    def __init__(self, http: Outbound, service: str, token: str | None = None) -> None:
+        self.service = service.rstrip("/")
+        self._http = http
+        self._token = token
+
+    async def query(self, method: str, **params: str) -> dict[str, Any]:
+        """Ask. `method` is an NSID. Raises RateLimited, Unavailable, Refused, and TokenRefused."""
+        return await self._call("GET", method, params=params)
+
+    async def procedure(self, method: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Change something. Raises the same."""
+        return await self._call("POST", method, body=body)
+
+    async def _call(
+        self,
+        verb: str,
+        method: str,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+    ) -> dict[str, Any]:
+        headers = {"Accept": "application/json"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(body).encode()
+        url = f"{self.service}/xrpc/{method}"
+        answer = await self._http.fetch(verb, url, params=params, headers=headers, content=content)
+        if answer.status == 200:
+            found = answer.json() if answer.body else {}
+            if not isinstance(found, dict):
+                raise BadAnswer(f"{method} answered with something that is no object")
+            return found
+        raise _error(method, answer)
+
+
+def _error(method: str, answer: Answer) -> Exception:
+    name, said = _said(answer)
+    words = f"{method} answered {answer.status}{f' {name}' if name else ''}{f': {said}' if said else ''}"
+    if answer.status == 429:
+        return RateLimited(words, after=retry_after(answer.headers))
+    if answer.status >= 500:
+        return Unavailable(words, after=retry_after(answer.headers))
+    if answer.status == 401 or name in TOKEN_ERRORS:
+        return TokenRefused(words, name=name)
+    if 300 <= answer.status < 400:
+        return BadAnswer(f"{words}: it sends us elsewhere, which is not followed")
+    return Refused(words, name=name)
+
+
+def _said(answer: Answer) -> tuple[str, str]:
+    """The error's name and message, shortened. Empty where the body is not XRPC's."""
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        return "", ""
+    if not isinstance(found, dict):
+        return "", ""
+    return str(found.get("error") or "")[:100], str(found.get("message") or "")[:SAID_LIMIT]
+
+
+def retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """How long to wait: Retry-After in seconds or as a date, else the `ratelimit-reset` that a PDS sends (Unix time)."""
+    asked = headers.get("retry-after", "").strip()
+    if asked.isascii() and asked.isdigit():
+        return timedelta(seconds=min(int(asked), 10**8))
+    if asked:
+        date = email.utils.parsedate_tz(asked)
+        if date is not None:
+            return _until(email.utils.mktime_tz(date))
+    reset = headers.get("ratelimit-reset", "").strip()
+    return _until(int(reset)) if reset.isascii() and reset.isdigit() and len(reset) < 12 else None
+
+
+def _until(moment: float) -> timedelta:
+    return timedelta(seconds=max(0.0, moment - time.time()))

@@ -1,0 +1,47 @@
+// A PLC directory and a PDS in one process, until SIGTERM. Its only argument is JSON:
+// {"modules": folder of package.json, "directory": where data goes, "plcPort": .., "pdsPort": .., "secrets": {..}}
+const path = require('node:path')
+const { createRequire } = require('node:module')
+
+const options = JSON.parse(process.argv[2])
+const installed = createRequire(path.join(options.modules, 'package.json'))
+const plc = installed('@did-plc/server')
+const { PDS, envToCfg, envToSecrets } = installed('@atproto/pds')
+
+const AUDIO_BYTES = 100 * 1024 * 1024 // the default refuses blobs over 5 MB
+
+async function main() {
+  const directory = plc.PlcServer.create({ db: plc.Database.mock(), port: options.plcPort })
+  await directory.start()
+  const env = {
+    devMode: true,
+    port: options.pdsPort,
+    hostname: 'localhost',
+    dataDirectory: options.directory,
+    blobstoreDiskLocation: path.join(options.directory, 'blobs'),
+    blobUploadLimit: AUDIO_BYTES,
+    didPlcUrl: `http://localhost:${options.plcPort}`,
+    serviceHandleDomains: ['.test'],
+    inviteRequired: false,
+    disableSsrfProtection: true, // the directory is on this machine
+    handleBackupNameservers: [],
+    trustedOAuthClients: [],
+    rateLimitBypassIps: [],
+    crawlers: [],
+    ...options.secrets,
+  }
+  const server = await PDS.create(envToCfg(env), envToSecrets(env))
+  await server.start()
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    process.once(signal, async () => {
+      await server.destroy()
+      await directory.destroy()
+      process.exit(0)
+    })
+  }
+}
+
+main().catch((error) => {
+  console.error(error)
+  process.exit(1)
+})

@@ -1,0 +1,111 @@
+"""The network as one server: a PLC directory and a PDS, with accounts that can sign in."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from tests.network.install import Node, find_node, install
+from tests.servers import Server, free_port
+
+SCRIPT = Path(__file__).with_name("network.js")
+HANDLES = ("alice.test", "bob.test")
+PASSWORD = "correct-horse-battery"
+TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody who lives on the PDS."""
+
+    did: str
+    handle: str
+    password: str
+
+
+class NetworkServer(Server):
+    """PLC and PDS in one Node process. Everything is in memory or in the server's directory, and gone with it."""
+
+    name = "network"
+    patience_s = 90.0  # it imports hundreds of packages
+
+    def __init__(self, *, plc_port: int | None = None, pds_port: int | None = None) -> None:
+        self._node: Node = find_node()
+        self._modules = install(self._node)
+        super().__init__()
+        self.port = pds_port or self.port
+        self._plc_port = plc_port or free_port()
+        self.accounts: dict[str, Account] = {}
+
+    @property
+    def pds_url(self) -> str:
+        """The personal data server."""
+        return f"http://localhost:{self.port}"
+
+    @property
+    def plc_url(self) -> str:
+        """The directory of identities."""
+        return f"http://localhost:{self._plc_port}"
+
+    @property
+    def alice(self) -> Account:
+        """alice.test"""
+        return self.accounts["alice.test"]
+
+    @property
+    def bob(self) -> Account:
+        """bob.test"""
+        return self.accounts["bob.test"]
+
+    def start(self) -> Self:
+        """Start both, and let alice.test and bob.test move in."""
+        super().start()
+        for handle in HANDLES:
+            self.add(handle)
+        return self
+
+    def add(self, handle: str) -> Account:
+        """A new account, for a test that spoils it."""
+        body = {"handle": handle, "email": f"{handle}@example.com", "password": PASSWORD}
+        made = httpx.post(f"{self.pds_url}/xrpc/com.atproto.server.createAccount", json=body, timeout=TIMEOUT_S)
+        made.raise_for_status()
+        self.accounts[handle] = Account(made.json()["did"], handle, PASSWORD)
+        return self.accounts[handle]
+
+    def app_password(self, account: Account) -> str:
+        """A new app password of this account."""
+        with httpx.Client(base_url=f"{self.pds_url}/xrpc/", timeout=TIMEOUT_S) as client:
+            body = {"identifier": account.did, "password": account.password}
+            session = client.post("com.atproto.server.createSession", json=body).raise_for_status().json()
+            made = client.post(
+                "com.atproto.server.createAppPassword",
+                json={"name": secrets.token_hex(6)},
+                headers={"Authorization": f"Bearer {session['accessJwt']}"},
+            )
+        return str(made.raise_for_status().json()["password"])
+
+    def _command(self) -> list[str]:
+        options = {
+            "modules": str(self._modules),
+            "directory": str(self.directory),
+            "plcPort": self._plc_port,
+            "pdsPort": self.port,
+            "secrets": {
+                "adminPassword": secrets.token_hex(16),
+                "jwtSecret": secrets.token_hex(16),
+                "plcRotationKeyK256PrivateKeyHex": f"{secrets.randbits(255) + 1:064x}",
+            },
+        }
+        return [str(self._node.program), str(SCRIPT), json.dumps(options)]
+
+    def _answers(self) -> bool:
+        try:
+            return all(
+                httpx.get(url, timeout=2).status_code == 200
+                for url in (f"{self.plc_url}/_health", f"{self.pds_url}/xrpc/_health")
+            )
+        except httpx.TransportError:
+            return False
