@@ -1,7 +1,6 @@
 """Transcode: an original becomes an HLS stream that plays."""
 
 import asyncio
-import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from backend.storage import Bucket, hls_key, hls_prefix, storage
 Report = Callable[[float, float, str], Awaitable[None]]  # seconds made, seconds in all, what is being made
 
 LENGTH_TOLERANCE_S = 0.5
-FULL_BYTES = 64 * 1024
 PARALLEL_UPLOADS = 4
 
 
@@ -70,15 +68,14 @@ def whole_playlist(directory: Path, duration_s: float) -> Playlist:
     # On a full disk ffmpeg's HLS muxer cuts segments short, says nothing, and ends as if all were well.
     broken = [name for name in playlist.files if not is_whole(directory / name)]
     if not playlist.ended or playlist.init is None or not playlist.segments or broken:
-        cause = ": free space in the directory that TMPDIR names" if _is_full(directory) else ""
-        raise FfmpegFailed(f"ffmpeg left an unfinished stream behind, without {', '.join(broken) or 'its end'}{cause}")
+        lacking = ", ".join(broken) or "its end"
+        raise FfmpegFailed(
+            f"ffmpeg left an unfinished stream behind, without {lacking}: see that there is free space in the directory "
+            "that TMPDIR names"
+        )
     if abs(playlist.duration_s - duration_s) > LENGTH_TOLERANCE_S:
         raise FfmpegFailed(f"ffmpeg made {playlist.duration_s:.2f} s of stream from {duration_s:.2f} s of sound")
     return playlist
-
-
-def _is_full(directory: Path) -> bool:
-    return shutil.disk_usage(directory).free < FULL_BYTES
 
 
 async def _upload(version_id: str, format: StreamFormat, directory: Path, playlist: Playlist) -> None:
