@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
@@ -9,6 +10,7 @@ from backend.domains.federation.sign_ins import Role, find_sign_in
 from backend.errors import Forbidden, SignInRequired
 
 COOKIE = "backline_sign_in"
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,32 @@ class Caller:
 
 
 def token_of(request: Request) -> str | None:
-    """The token that a request carries: `Authorization: Bearer` first, then the cookie."""
+    """The token that a request carries: `Authorization: Bearer` first, then the cookie.
+
+    Raises Forbidden when a cookie would change something and the request may come from another site: the browser adds
+    the cookie to those as well.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" and token.strip() else request.cookies.get(COOKIE)
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    cookie = request.cookies.get(COOKIE)
+    if cookie is not None:
+        must_be_same_site(request)
+    return cookie
+
+
+def must_be_same_site(request: Request) -> None:
+    """Raise Forbidden unless the request changes nothing, or a browser says that one of our own pages sent it."""
+    if request.method in SAFE_METHODS:
+        return
+    sent_from = request.headers.get("sec-fetch-site")
+    if sent_from is not None:
+        ours = sent_from in ("same-origin", "none")
+    else:
+        # Browsers that do not send the first send the second.
+        ours = urlsplit(request.headers.get("origin", "")).netloc == request.headers.get("host")
+    if not ours:
+        raise Forbidden("another site sent this with your cookie: it is refused. Programs send a bearer token instead")
 
 
 async def _caller(request: Request) -> Caller | None:

@@ -2,9 +2,6 @@
 
 import hashlib
 import hmac
-import os
-import secrets
-import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +10,7 @@ from urllib.parse import quote, urlencode
 from pydantic import SecretStr
 
 from backend.errors import InvalidInput, Misconfigured, NotFound
+from backend.settings.kept import kept_secret
 from backend.storage.keys import Bucket, ObjectKey
 
 ROUTE = "/objects"
@@ -64,29 +62,10 @@ def url_secret(configured: SecretStr | None, data_dir: Path) -> bytes:
     Raises Misconfigured when the configured one is too short to be a secret.
     """
     if configured is None or not configured.get_secret_value():
-        return _kept_secret(data_dir / _FILE)
+        return kept_secret(data_dir / _FILE, "STORAGE_URL_SECRET")
     secret = configured.get_secret_value().encode()
     if len(secret) < SHORTEST_SECRET:
         raise Misconfigured(
             f"STORAGE_URL_SECRET must have at least {SHORTEST_SECRET} characters", field="STORAGE_URL_SECRET"
         )
-    return secret
-
-
-def _kept_secret(file: Path) -> bytes:
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{_FILE}-")  # mode 0600
-        try:
-            with os.fdopen(descriptor, "w") as output:
-                output.write(secrets.token_hex(32))
-            # A link never replaces: of two processes that start together one wins, and both read the same secret.
-            os.link(draft, file)
-        except FileExistsError:
-            pass
-        finally:
-            os.unlink(draft)
-    secret = file.read_bytes().strip()
-    if len(secret) < SHORTEST_SECRET:
-        raise Misconfigured(f"{file} is no usable key: delete it, and a new one is made", field="STORAGE_URL_SECRET")
     return secret

@@ -26,7 +26,7 @@ async def test_a_track_belongs_to_who_sent_it(api: httpx.AsyncClient, tmp_path: 
     token = await open_sign_in(ALICE)
     headers = {
         "bearer": {"Authorization": f"bearer  {token}"},
-        "cookie": {"Cookie": f"{COOKIE}={token}"},
+        "cookie": {"Cookie": f"{COOKIE}={token}", "Sec-Fetch-Site": "same-origin"},
         "nobody": {"Authorization": "Basic eDp5"},
     }[way]
     content = audio.tone(tmp_path / "song.wav", 0.5).read_bytes()

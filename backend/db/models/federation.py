@@ -1,11 +1,13 @@
-"""The tables of people: who is signed in."""
+"""The tables of people: who is signed in, and the accounts whose servers we write to."""
 
 from datetime import datetime
+from enum import StrEnum
 
-from sqlalchemy import String
+from sqlalchemy import Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import Base, now
+from backend.db.ids import new_id
 
 
 class SignIn(Base):
@@ -19,3 +21,53 @@ class SignIn(Base):
     note: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class AccountState(StrEnum):
+    """Whether work can be done in an account's name."""
+
+    ACTIVE = "active"
+    SIGNED_OUT = "signed_out"  # its owner signed out everywhere
+    EXPIRED = "expired"  # its server does not take our credentials any more
+
+
+class Account(Base):
+    """An account of the AT Protocol that signed in here at least once."""
+
+    __tablename__ = "accounts"
+
+    did: Mapped[str] = mapped_column(String(255), primary_key=True)
+    handle: Mapped[str] = mapped_column(String(253))
+    pds_url: Mapped[str] = mapped_column(String(500))
+    state: Mapped[str] = mapped_column(String(20), default=AccountState.ACTIVE)
+    reason: Mapped[str | None] = mapped_column(String(500))  # why it is not active
+    credentials: Mapped[str | None] = mapped_column(Text)  # encrypted
+    generation: Mapped[int] = mapped_column(default=0)  # goes up with each change of the credentials
+    refreshing: Mapped[str | None] = mapped_column(String(36))  # who fetches new ones at the moment
+    refreshing_until: Mapped[datetime | None]  # after this, somebody else may
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class Revocation(Base):
+    """Credentials that nobody uses any more and that their server still takes: to be revoked there."""
+
+    __tablename__ = "revocations"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    did: Mapped[str] = mapped_column(String(255))
+    pds_url: Mapped[str] = mapped_column(String(500))
+    credentials: Mapped[str] = mapped_column(Text)  # encrypted
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class SignInAttempt(Base):
+    """One attempt to sign in, successful or not. What was typed is not here, only what it hashes to."""
+
+    __tablename__ = "sign_in_attempts"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    subject: Mapped[str] = mapped_column(String(64))  # SHA-256 of a name or of an address
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+    __table_args__ = (Index("ix_sign_in_attempts_subject_at", "subject", "at"),)

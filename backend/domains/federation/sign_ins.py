@@ -10,7 +10,7 @@ from enum import StrEnum
 from sqlalchemy import delete, select
 
 from backend.db.base import now
-from backend.db.models.federation import SignIn
+from backend.db.models.federation import SignIn, SignInAttempt
 from backend.db.session import database, unit_of_work
 from backend.errors import InvalidInput
 from backend.runtime import scheduler, task
@@ -91,6 +91,13 @@ async def close_sign_in(token: str) -> None:
         await unit.connection.execute(delete(SignIn).where(SignIn.token_hash == _hash(token)))
 
 
+async def holds_sign_ins(did: str) -> bool:
+    """Whether an account is signed in anywhere."""
+    async with database().reading() as session:
+        found = select(SignIn.did).where(SignIn.did == did, SignIn.expires_at > now()).limit(1)
+        return await session.scalar(found) is not None
+
+
 async def close_sign_ins_of(did: str) -> int:
     """End every sign-in of an account. Returns how many there were."""
     async with unit_of_work() as unit:
@@ -99,9 +106,11 @@ async def close_sign_ins_of(did: str) -> int:
 
 @task(queue="upkeep", cron="41 3 * * *")
 async def forget_sign_ins() -> dict[str, int]:
-    """Delete sign-ins that have expired. A repeat finds none."""
+    """Delete sign-ins that have expired, and old attempts. A repeat finds none."""
+    window = timedelta(seconds=get_settings().accounts.sign_in_window_s)
     async with unit_of_work() as unit:
         done = await unit.connection.execute(delete(SignIn).where(SignIn.expires_at <= now()))
+        await unit.connection.execute(delete(SignInAttempt).where(SignInAttempt.at <= now() - window))
     return {"forgotten": done.rowcount}
 
 

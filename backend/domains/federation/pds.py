@@ -1,0 +1,50 @@
+"""An account's own server, called in its name."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from backend.adapters.outbound import Outbound, outbound
+from backend.adapters.xrpc import TokenRefused, Xrpc
+from backend.domains.federation.tokens import Credentials, credentials_of, give_up, refreshed
+
+Call = Callable[[Xrpc], Awaitable[dict[str, Any]]]
+
+
+class Pds:
+    """Calls the server, and fetches new tokens when the old ones are refused. Get one with `pds_of(did)`."""
+
+    def __init__(self, http: Outbound, credentials: Credentials) -> None:
+        self.did = credentials.did
+        self._http = http
+        self._credentials = credentials
+
+    async def query(self, method: str, **params: str) -> dict[str, Any]:
+        """Ask. Raises AuthExpired when the account must sign in again, RateLimited, Unavailable, Refused."""
+        return await self._call(lambda server: server.query(method, **params))
+
+    async def procedure(self, method: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """Change something. Raises the same."""
+        return await self._call(lambda server: server.procedure(method, body))
+
+    async def _call(self, call: Call) -> dict[str, Any]:
+        try:
+            return await call(self._server())
+        except TokenRefused:
+            self._credentials = await refreshed(self._http, self._credentials)
+        try:
+            return await call(self._server())
+        except TokenRefused as error:
+            # Fresh tokens are refused too: the account is deactivated, or kept out.
+            raise await give_up(self._credentials, error.detail) from None
+
+    def _server(self) -> Xrpc:
+        return Xrpc(self._http, self._credentials.pds_url, self._credentials.tokens.access)
+
+
+@asynccontextmanager
+async def pds_of(did: str) -> AsyncIterator[Pds]:
+    """The server of an account that signed in here. Raises AuthExpired, which parks a run, when it did not."""
+    credentials = await credentials_of(did)
+    async with outbound() as http:
+        yield Pds(http, credentials)

@@ -1,0 +1,68 @@
+"""The vault: credentials as text that only this platform can read, also while its keys are changed."""
+
+import base64
+import json
+from dataclasses import dataclass, field
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from backend.errors import Misconfigured
+from backend.settings import get_settings
+from backend.settings.accounts import split_keys
+from backend.settings.kept import kept_secret
+
+PURPOSE = b"backline credentials"
+_FILE = "account-key"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What an account's server gave for its app password. Never printed."""
+
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+
+
+def seal(did: str, tokens: Tokens) -> str:
+    """Encrypt an account's tokens with the newest key."""
+    plain = {"did": did, "access": tokens.access, "refresh": tokens.refresh}
+    return _fernet().encrypt(json.dumps(plain).encode()).decode()
+
+
+def unseal(did: str, sealed: str) -> Tokens:
+    """An account's tokens. Raises Misconfigured when no key opens them, or when they are another account's."""
+    try:
+        plain = json.loads(_fernet().decrypt(sealed.encode()))
+    except InvalidToken:
+        raise Misconfigured(
+            f"the credentials of {did} cannot be read: put the key they were sealed with into ACCOUNT_KEYS",
+            field="ACCOUNT_KEYS",
+        ) from None
+    if plain["did"] != did:
+        raise Misconfigured(f"the credentials stored for {did} are those of {plain['did']}", field="ACCOUNT_KEYS")
+    return Tokens(plain["access"], plain["refresh"])
+
+
+def reseal(sealed: str) -> str:
+    """The same credentials, sealed with the newest key. Raises Misconfigured when no key opens them."""
+    try:
+        return _fernet().rotate(sealed.encode()).decode()
+    except InvalidToken:
+        raise Misconfigured("credentials are sealed with a key that ACCOUNT_KEYS does not have") from None
+
+
+def _fernet() -> MultiFernet:
+    settings = get_settings()
+    configured = settings.accounts.account_keys
+    if configured is None:
+        keys = [kept_secret(settings.database.data_dir / _FILE, "ACCOUNT_KEYS")]
+    else:
+        keys = [key.encode() for key in split_keys(configured)]
+    return MultiFernet([Fernet(_derived(key)) for key in keys])
+
+
+def _derived(secret: bytes) -> bytes:
+    # Any long secret will do; Fernet wants 32 bytes in base64.
+    return base64.urlsafe_b64encode(HKDF(SHA256(), 32, salt=None, info=PURPOSE).derive(secret))

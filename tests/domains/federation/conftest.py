@@ -1,0 +1,71 @@
+"""The platform beside a real network: settings that lead there, accounts that are signed in, and a PDS that fails."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import update
+
+from backend.db.models.federation import Account
+from backend.db.session import database as current_database
+from backend.db.session import unit_of_work
+from backend.domains.federation.accounts import SignedIn, sign_in
+from backend.domains.federation.vault import Tokens, seal, unseal
+from tests.conftest import set_environment
+from tests.network.faulty import FaultyPds, faulty_pds
+from tests.network.server import NetworkServer
+
+HERE = "203.0.113.9"  # where sign-ins come from
+
+
+@pytest.fixture
+def platform(network: NetworkServer, monkeypatch: pytest.MonkeyPatch) -> NetworkServer:
+    """The network, with the platform's settings leading to it. Ask for it before the database."""
+    set_environment(
+        monkeypatch, ATPROTO_PLC_URL=network.plc_url, ATPROTO_HANDLE_URL=network.pds_url, OUTBOUND_PRIVATE="1",
+        OUTBOUND_TIMEOUT_S="5", SIGN_IN_ATTEMPTS="1000",
+    )  # fmt: skip
+    return network
+
+
+@pytest.fixture(scope="session")
+def alice_password(network: NetworkServer) -> str:
+    """An app password of alice's. Making one takes half a second."""
+    return network.app_password(network.alice)
+
+
+@pytest.fixture
+async def faulty(platform: NetworkServer) -> AsyncIterator[FaultyPds]:
+    """The PDS, seen through a proxy that fails on request."""
+    async with faulty_pds(platform.pds_url) as proxy:
+        yield proxy
+
+
+async def alice_signs_in(platform: NetworkServer, password: str, through: FaultyPds | None = None) -> SignedIn:
+    """alice.test signs in. `through`: from then on her server is reached through this proxy."""
+    done = await sign_in("alice.test", password, HERE)
+    if through is not None:
+        async with unit_of_work() as unit:
+            await unit.connection.execute(
+                update(Account).where(Account.did == platform.alice.did).values(pds_url=through.url)
+            )
+    return done
+
+
+async def account_row(did: str) -> Account:
+    """The account's row as it is now."""
+    async with current_database().reading() as session:
+        return await session.get_one(Account, did)
+
+
+async def tokens_of(did: str) -> Tokens:
+    """What the account is called with now."""
+    sealed = (await account_row(did)).credentials
+    assert sealed is not None
+    return unseal(did, sealed)
+
+
+async def spoil_access(did: str) -> None:
+    """The account's access token is one that its server refuses, as if it had expired."""
+    tokens = Tokens("spoilt.access.token", (await tokens_of(did)).refresh)
+    async with unit_of_work() as unit:
+        await unit.connection.execute(update(Account).where(Account.did == did).values(credentials=seal(did, tokens)))
