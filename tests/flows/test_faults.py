@@ -49,10 +49,12 @@ async def test_ffmpeg_killed_in_the_middle_starts_anew(
         made = await upload(audio.noise(tmp_path / "a.flac", 60.0))
         found = await runs_until({"transcode_version": "scheduled"})
         assert "killed by SIGKILL" in (found["transcode_version"].error or "")
-        track = await get_track(made.track_id)
-        assert track.version.status == "pending"
-        assert "killed by SIGKILL" in (track.version.error or "")
-        assert [info.key.path async for info in store.list(Bucket.PUBLIC) if info.key.path.endswith(".m3u8")] == []
+        streams = (await get_track(made.track_id)).version.streams
+        [killed] = [stream for stream in streams if stream.error]
+        assert (killed.status, killed.url) == ("pending", None)
+        assert "killed by SIGKILL" in (killed.error or "")
+        shown = [info.key.path async for info in store.list(Bucket.PUBLIC) if info.key.path.endswith("playlist.m3u8")]
+        assert not [path for path in shown if killed.format in path]
         found = await runs_until(dict.fromkeys(CREW, "succeeded"))
         track = await settled(made, "ready")
     assert found["transcode_version"].attempt == 2

@@ -145,7 +145,7 @@ async def test_what_is_no_sound_ends_at_ingest_with_its_reason(
         found = await runs_until({"ingest_upload": "dead"})
         track = await settled(made, "failed")
         public = [info async for info in store.list(Bucket.PUBLIC)]
-    assert list(found) == ["ingest_upload"]
+    assert not found.keys() & set(CREW[1:])
     assert found["ingest_upload"].attempt == 1
     assert re.search(reason, found["ingest_upload"].error or "")
     assert re.search(reason, track.version.error or "")
