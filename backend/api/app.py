@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
-from backend.api import dead, exports, health, objects, own_tracks, queues, runs, schedules, session, tracks
+from backend.api import dead, exports, health, objects, own_tracks, player, queues, runs, schedules, session, tracks
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
 from backend.api.cors import PlayerCors
@@ -33,6 +33,7 @@ ROUTERS = (
     queues.router,
     schedules.router,
     objects.router,
+    player.router,
     health.router,
 )
 
