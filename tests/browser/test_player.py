@@ -1,5 +1,6 @@
 """The player page in Chromium: it is seen, it is heard, it is steered, and it tells what is wrong."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ pytestmark = pytest.mark.timeout(300)
 AT = "document.getElementById('audio').currentTime"
 
 
+def until(page: Page, condition: str, seconds: float = 30) -> None:
+    """Wait until this is true in the page. Asked from outside: the page's policy forbids to evaluate text inside."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, f"not after {seconds} s: {condition}"
+        page.wait_for_timeout(50)
+
+
 def opened(page: Page, track: Json) -> None:
     """The page of a track, ready to play."""
     page.goto(f"/t/{track['id']}")
@@ -27,7 +36,7 @@ def test_opus_plays(page: Page, track: Json) -> None:
     opened(page, track)
     assert not any(".m4s" in url for url in fetched)  # a page that is only looked at fetches no sound
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function(f"{AT} > 1")
+    until(page, f"{AT} > 1")
     assert page.evaluate("document.getElementById('audio').duration") == pytest.approx(SECONDS, abs=0.1)
     assert any("/hls_opus/segment_000.m4s" in url for url in fetched)
     page.get_by_role("button", name="Pause").click()
@@ -39,10 +48,10 @@ def test_opus_plays(page: Page, track: Json) -> None:
 def test_aac_plays_from_where_opus_was(page: Page, track: Json) -> None:
     opened(page, track)
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function(f"{AT} > 0.7")
+    until(page, f"{AT} > 0.7")
     with page.expect_request(lambda request: "/hls_aac/segment_000.m4s" in request.url):
         page.get_by_role("button", name="AAC").click()
-    page.wait_for_function(f"{AT} > 1.5 && !document.getElementById('audio').paused")
+    until(page, f"{AT} > 1.5 && !document.getElementById('audio').paused")
     expect(page.get_by_role("button", name="AAC")).to_have_attribute("aria-pressed", "true")
 
 
@@ -52,7 +61,7 @@ def test_a_click_on_the_waveform_goes_there(page: Page, track: Json) -> None:
     box = bar.bounding_box()
     assert box
     bar.click(position={"x": box["width"] * 0.7, "y": box["height"] / 2})
-    page.wait_for_function(f"{AT} > {SECONDS * 0.7 + 0.5}")
+    until(page, f"{AT} > {SECONDS * 0.7 + 0.5}")
     assert page.evaluate(AT) < SECONDS * 0.7 + 8
     page.get_by_role("button", name="Pause").click()
     page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 20)
@@ -60,7 +69,7 @@ def test_a_click_on_the_waveform_goes_there(page: Page, track: Json) -> None:
     page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20, steps=4)
     expect(page.locator("#hint")).to_have_text("0:05")
     page.mouse.up()
-    page.wait_for_function(f"Math.abs({AT} - {SECONDS * 0.25}) < 0.2")
+    until(page, f"Math.abs({AT} - {SECONDS * 0.25}) < 0.2")
 
 
 def test_keys_move_the_slider(page: Page, track: Json) -> None:
@@ -74,13 +83,13 @@ def test_keys_move_the_slider(page: Page, track: Json) -> None:
     slider.press("ArrowUp")
     expect(slider).to_have_attribute("aria-valuetext", "0:05 of 0:20")
     slider.press(" ")
-    page.wait_for_function(f"{AT} > 5.2")
+    until(page, f"{AT} > 5.2")
 
 
 def test_the_waveform_is_drawn_as_loud_as_it_is(page: Page, track: Json) -> None:
     """The first half of the sound is 20 dB louder than the second: so are its bars."""
     opened(page, track)
-    page.wait_for_function("document.getElementById('wave').width > 300")
+    until(page, "document.getElementById('wave').width > 300")
     tall = """(share) => {
         const canvas = document.getElementById('wave'), pen = canvas.getContext('2d');
         let most = 0;
@@ -90,7 +99,7 @@ def test_the_waveform_is_drawn_as_loud_as_it_is(page: Page, track: Json) -> None
         }
         return most / canvas.height;
     }"""
-    page.wait_for_function(f"({tall})(0.2) > 0.7")
+    until(page, f"({tall})(0.2) > 0.7")
     assert page.evaluate(tall, 0.7) < 0.3
 
 
@@ -119,7 +128,8 @@ def test_figures_are_those_of_the_track(page: Page, track: Json) -> None:
 
 def test_a_hostile_title_is_text(page: Page, track: Json) -> None:
     opened(page, track)
-    assert page.locator("#title").evaluate("node => node.textContent") == HOSTILE.replace("\r\n", "\n")
+    assert track["title"].startswith(HOSTILE.partition(" \u202e")[0])  # what is left of it when it was taken in
+    assert page.locator("#title").evaluate("node => node.textContent") == track["title"]
     assert page.locator("#title").evaluate("node => node.children.length") == 0
     assert page.locator("#artist").text_content() == "<b>Nina</b>"
     assert page.title() != "owned"
@@ -137,7 +147,7 @@ def test_a_track_in_the_making_becomes_playable_before_ones_eyes(
     expect(page.locator("#play")).to_be_enabled(timeout=60_000)
     expect(page.locator("#making")).to_be_hidden(timeout=60_000)
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function(f"{AT} > 0.3")
+    until(page, f"{AT} > 0.3")
 
 
 def test_a_failed_track_says_why(page: Page, server: BacklineServer, tmp_path: Path) -> None:
@@ -153,7 +163,7 @@ def test_a_stream_that_breaks_gives_way_to_the_next_one(page: Page, track: Json)
     page.route("**/hls_opus/*.m4s", lambda route: route.fulfill(status=404))
     opened(page, track)
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function(f"{AT} > 0.5", timeout=40_000)
+    until(page, f"{AT} > 0.5", 60)
     expect(page.get_by_role("button", name="AAC")).to_have_attribute("aria-pressed", "true")
 
 
