@@ -97,14 +97,9 @@ def replicate() -> Double:
     looks: dict[str, int] = {}
     ids = itertools.count(1)
 
-    def refused(request: Request) -> Response | None:
-        if request.headers.get("authorization") == f"Bearer {TOKEN}":
-            return None
-        return _problem(401, "Unauthenticated", "You did not pass a valid authentication token")
-
     @app.post("/v1/predictions", response_model=None)
     async def create(request: Request) -> Response:
-        if (problem := refused(request)) is not None:
+        if (problem := _unsigned(request)) is not None:
             return problem
         asked = await request.json()
         if not asked.get("version") or "audio" not in asked.get("input", {}):
@@ -115,7 +110,7 @@ def replicate() -> Double:
 
     @app.get("/v1/predictions/{name}", response_model=None)
     async def show(request: Request, name: str) -> Response:
-        if (problem := refused(request)) is not None:
+        if (problem := _unsigned(request)) is not None:
             return problem
         if name not in predictions:
             return _problem(404, "Not found", "The requested resource could not be found")
@@ -129,16 +124,21 @@ def replicate() -> Double:
 
     @app.post("/v1/predictions/{name}/cancel", response_model=None)
     async def cancel(request: Request, name: str) -> Response:
-        if (problem := refused(request)) is not None:
+        if (problem := _unsigned(request)) is not None:
             return problem
         if name not in predictions:
             return _problem(404, "Not found", "The requested resource could not be found")
         predictions[name]["status"] = "canceled"
         return JSONResponse(predictions[name])
 
+    _take_files(app)
+    return app
+
+
+def _take_files(app: Double) -> None:
     @app.post("/v1/files", response_model=None)
     async def upload(request: Request) -> Response:
-        if (problem := refused(request)) is not None:
+        if (problem := _unsigned(request)) is not None:
             return problem
         async with request.form() as fields:
             content = fields.get("content")
@@ -151,7 +151,11 @@ def replicate() -> Double:
     async def output(name: str) -> dict[str, float]:
         return {"Electronic---Ambient": 0.61234, "Electronic---Techno": 0.2, "Stage & Screen---Score": 0.1}
 
-    return app
+
+def _unsigned(request: Request) -> Response | None:
+    if request.headers.get("authorization") == f"Bearer {TOKEN}":
+        return None
+    return _problem(401, "Unauthenticated", "You did not pass a valid authentication token")
 
 
 def _problem(status: int, title: str, detail: str) -> Response:

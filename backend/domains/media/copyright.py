@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 
-import logfire
 from sqlalchemy import select
 
 from backend.adapters.audd import Match, recognise
@@ -60,7 +59,7 @@ async def _note(track_id: str, version_id: str, verdict: Verdict, matches: Seque
         await upsert(unit, CopyrightScan, {"track_version_id": version_id}, {"track_id": track_id, **values})
         if verdict.finding is Finding.FLAGGED:
             await schedule_flag_notice(version_id)
-    logfire.info("copyright scan stored", track_id=track_id, finding=str(verdict.finding))
+    logger.info("copyright scan stored: track %s is %s", track_id, verdict.finding)
 
 
 async def _note_outage(track_id: str, version_id: str, error: BacklineError) -> None:
