@@ -11,7 +11,20 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
-from backend.api import artwork, dead, exports, health, objects, own_tracks, queues, runs, schedules, session, tracks
+from backend.api import (
+    artwork,
+    dead,
+    exports,
+    health,
+    objects,
+    own_tracks,
+    queues,
+    reports,
+    runs,
+    schedules,
+    session,
+    tracks,
+)
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
 from backend.api.problems import Problem, install_problems, problems
@@ -28,6 +41,7 @@ ROUTERS = (
     artwork.router,
     own_tracks.router,
     exports.router,
+    reports.router,
     runs.router,
     dead.router,
     queues.router,
@@ -41,6 +55,7 @@ TAGS = [
     {"name": "tracks", "description": "Upload audio, follow how it becomes playable, play it."},
     {"name": "own tracks", "description": "What owners do with their tracks: replace the audio, go back, remove."},
     {"name": "exports", "description": "An artist's tracks as one archive."},
+    {"name": "reports", "description": "What an admin should look at, such as two tracks with the same sound."},
     {"name": "runs", "description": "Every piece of background work: find it, follow it, cancel it, requeue it."},
     {"name": "dead runs", "description": "What failed for good, grouped by error; requeue or purge it."},
     {"name": "queues", "description": "Backlogs and limits; pause and resume queues and tasks."},

@@ -74,6 +74,7 @@ async def test_a_track_goes_all_the_way_through(api: httpx.AsyncClient, wav: Pat
         "draw_waveform",
         "analyse_loudness",
         "extract_artwork",
+        "fingerprint_version",
     }
     assert {run["state"] for run in runs} == {"succeeded"}
 
