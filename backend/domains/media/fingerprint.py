@@ -4,18 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from backend.adapters import chromaprint
 from backend.adapters.chromaprint import ALGORITHM
 from backend.db.base import now
 from backend.db.models.media import AudioFingerprint, FingerprintTerm
-from backend.db.session import unit_of_work
+from backend.db.session import Unit, unit_of_work
 from backend.domains.media.duplicates import report_duplicate
-from backend.domains.media.likeness import Fingerprint, flaw, indexed_terms
+from backend.domains.media.likeness import INDEXED_TERMS, Fingerprint, by_rank, flaw
 from backend.domains.media.rows import upsert
 from backend.domains.media.versions import QUEUE, RETRY, find_original
 from backend.runtime import current_run, scheduler, task
+
+CROWDED = 1000  # sounds under one term
 
 Report = Callable[[float, float], Awaitable[None]]  # seconds done, seconds in all
 
@@ -63,11 +65,19 @@ async def _keep(version_id: str, numbers: Fingerprint, reason: str | None) -> No
         await upsert(unit, row, {"track_version_id": version_id}, values)
         found = await unit.connection.scalar(select(row.id).where(row.track_version_id == version_id))
         await unit.connection.execute(delete(FingerprintTerm).where(FingerprintTerm.fingerprint_id == found))
-        if reason is None:
-            # The database's integers have a sign.
-            terms = indexed_terms(numbers).view("int32").tolist()
+        if reason is None and (terms := await _telling_terms(unit, numbers)):
             rows = [{"term": term, "fingerprint_id": found} for term in terms]
             await unit.connection.execute(insert(FingerprintTerm), rows)
+
+
+async def _telling_terms(unit: Unit, numbers: Fingerprint) -> list[int]:
+    """The terms that are indexed. One that a thousand sounds have tells none of them apart, and would slow all down."""
+    # The database's integers have a sign.
+    ranked = by_rank(numbers)[: 2 * INDEXED_TERMS].view("int32").tolist()
+    term = FingerprintTerm.term
+    counted = select(term).where(term.in_(ranked)).group_by(term).having(func.count() >= CROWDED)
+    crowded = set(await unit.connection.scalars(counted))
+    return [each for each in ranked if each not in crowded][:INDEXED_TERMS]
 
 
 @task(queue=QUEUE, limit=2, retry=RETRY, timeout=900, key="fingerprint:{version_id}")

@@ -13,7 +13,7 @@ LEAST_OVERLAP = 32  # numbers, four seconds: in fewer, strangers agree by chance
 LEAST_SHARE = 0.5  # of the shorter one that must lie beside the other
 MOST_OFFSET = 240  # numbers, 30 seconds
 LEAST_TERMS = 16
-INDEXED_TERMS = 32
+INDEXED_TERMS = 64
 
 TOO_SHORT = "too short: there is nothing to tell it by"
 TOO_UNIFORM = "too uniform: silence and steady tones are all alike"
@@ -43,21 +43,21 @@ def terms(numbers: Fingerprint) -> Fingerprint:
     return np.setdiff1d(numbers[fresh & ~held], numbers[~fresh])
 
 
-def indexed_terms(numbers: Fingerprint) -> Fingerprint:
-    """The few by which this fingerprint is found: the same ones wherever they occur, so that alike sounds share some.
+def by_rank(numbers: Fingerprint) -> Fingerprint:
+    """The terms in the order in which they are indexed: the same order for all sounds, so that alike ones share some.
 
-    Those whose hash is smallest, as in a bottom-k sketch (Cohen and Kaplan, 2007).
+    Smallest hash first, as in a bottom-k sketch (Cohen and Kaplan, 2007).
     """
     found = terms(numbers)
-    return found[np.argsort(_mixed(found), kind="stable")[:INDEXED_TERMS]]
+    return found[np.argsort(mixed(found), kind="stable")]
 
 
-def _mixed(numbers: Fingerprint) -> Fingerprint:
-    # The finaliser of MurmurHash3: every bit of the number moves every bit of the result.
-    mixed = numbers.astype(np.uint32)
+def mixed(numbers: Fingerprint) -> Fingerprint:
+    """Each number's hash, by the finaliser of MurmurHash3: every bit moves every bit, and no two become one."""
+    hashes = numbers.astype(np.uint32)
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
-        mixed = (mixed ^ (mixed >> np.uint32(shift))) * np.uint32(factor)
-    return mixed ^ (mixed >> np.uint32(16))
+        hashes = (hashes ^ (hashes >> np.uint32(shift))) * np.uint32(factor)
+    return hashes ^ (hashes >> np.uint32(16))
 
 
 def compare(one: Fingerprint, other: Fingerprint) -> Likeness | None:

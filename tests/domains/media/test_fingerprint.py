@@ -11,7 +11,7 @@ from backend.adapters.ffmpeg import FfmpegFailed
 from backend.db.models.media import AudioFingerprint, FingerprintTerm, Report, Track, TrackVersion
 from backend.db.session import Database, unit_of_work
 from backend.db.session import database as current_database
-from backend.domains.media.fingerprint import fingerprint_sound, fingerprint_version
+from backend.domains.media.fingerprint import CROWDED, fingerprint_sound, fingerprint_version
 from backend.domains.media.likeness import INDEXED_TERMS, TOO_SHORT, TOO_UNIFORM
 from backend.domains.media.upload import Upload
 from backend.errors import Conflict
@@ -161,6 +161,30 @@ async def test_s40_a_failing_program_keeps_nothing(
     async with current_database().reading() as session:
         assert await session.scalar(select(func.count()).select_from(AudioFingerprint)) == 0
     assert temporary.left() == []
+
+
+async def test_a_term_that_a_thousand_sounds_have_is_not_indexed_any_more(
+    database: Database, store: Storage, tmp_path: Path
+) -> None:
+    made = await fingerprinted(music.play(tmp_path / "a.wav", seed=1))
+    async with unit_of_work() as unit:
+        mine = await unit.session.scalar(select(AudioFingerprint.id))
+        common = await unit.session.scalar(select(FingerprintTerm.term).order_by(FingerprintTerm.term).limit(1))
+        version = await unit.session.get(TrackVersion, made.version_id)
+        assert version
+        for number in range(CROWDED):
+            copy = TrackVersion(track_id=version.track_id, original_asset_id=version.original_asset_id)
+            unit.session.add(copy)
+            await unit.session.flush([copy])
+            row = AudioFingerprint(id=10_000 + number, track_version_id=copy.id, algorithm=1)
+            unit.session.add(row)
+            await unit.session.flush([row])
+            unit.session.add(FingerprintTerm(term=common, fingerprint_id=row.id))
+    await fingerprint_sound(made.version_id, quiet)
+    async with current_database().reading() as session:
+        left = list(await session.scalars(select(FingerprintTerm.term).filter_by(fingerprint_id=mine)))
+    assert common not in left
+    assert len(left) == INDEXED_TERMS
 
 
 async def test_what_is_removed_takes_its_terms_along(database: Database, store: Storage, tmp_path: Path) -> None:
