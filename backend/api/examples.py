@@ -159,6 +159,7 @@ TRACK = {
     "id": TRACK_ID,
     "title": "Night Drive",
     "artist": "Anna",
+    "gated": False,
     "created_at": "2026-11-23T09:00:00.100Z",
     "version": VERSION,
     "links": {
@@ -185,6 +186,7 @@ TRACK_PAGE = {
             "id": TRACK_ID,
             "title": "Night Drive",
             "artist": "Anna",
+            "gated": False,
             "version_id": VERSION_ID,
             "status": "ready",
             "duration_s": 210.5,

@@ -32,13 +32,15 @@ def whole_playlist(directory: Path, duration_s: float) -> Playlist:
     return playlist
 
 
-async def upload_stream(version_id: str, format: StreamFormat, directory: Path, playlist: Playlist) -> None:
-    """Put a stream where players find it: the playlist last, so that it never names what is not there."""
+async def upload_stream(
+    version_id: str, format: StreamFormat, directory: Path, playlist: Playlist, home: Bucket
+) -> None:
+    """Put a stream into its home, where players find it: the playlist last, so that it never names what is not there."""
     gate = asyncio.Semaphore(PARALLEL_UPLOADS)
 
     async def put(name: str) -> None:
         async with gate:
-            await storage().put(hls_key(version_id, format, name), directory / name)
+            await storage().put(hls_key(version_id, format, name).within(home), directory / name)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -48,6 +50,6 @@ async def upload_stream(version_id: str, format: StreamFormat, directory: Path, 
         raise errors.exceptions[0] from None  # the first one that failed stopped the others, and says what to do
     await put(PLAYLIST)
     # A stream that was longer before, or cut otherwise, leaves segments that no playlist names any more.
-    kept = {hls_key(version_id, format, name) for name in (*playlist.files, PLAYLIST)}
-    there = [info.key async for info in storage().list(Bucket.PUBLIC, hls_prefix(version_id, format))]
+    kept = {hls_key(version_id, format, name).within(home) for name in (*playlist.files, PLAYLIST)}
+    there = [info.key async for info in storage().list(home, hls_prefix(version_id, format))]
     await storage().delete(*(key for key in there if key not in kept))

@@ -75,7 +75,7 @@ async def make_streams(plan: Plan, report: Report) -> dict[str, int]:
     lanes, publishing = asyncio.Semaphore(get_settings().media.transcode_lanes), asyncio.Lock()
 
     async def make(format: StreamFormat, file: Path) -> int:
-        async with lanes, MakingStream(original.version_id, format) as stream, workspace() as directory:
+        async with lanes, MakingStream(original.version_id, format, original.home) as stream, workspace() as directory:
             playlist_bytes, segments = await _encode(original, file, format, directory, meter.of(format))
             async with publishing:  # one after the other, so that no master playlist forgets a stream
                 await stream.publish(playlist_bytes)
@@ -97,7 +97,7 @@ async def _encode(
     arguments = [*ffmpeg.source(file), *encoding(format, get_settings().media, rate, channels)]
     await ffmpeg.run(arguments, cwd=directory, on_seconds=on_seconds)
     playlist = await asyncio.to_thread(whole_playlist, directory, duration_s)
-    await upload_stream(original.version_id, format, directory, playlist)
+    await upload_stream(original.version_id, format, directory, playlist, original.home)
     return (directory / PLAYLIST).stat().st_size, len(playlist.segments)
 
 

@@ -8,6 +8,7 @@ from backend.adapters import ffmpeg
 from backend.db.base import now
 from backend.db.models.media import Waveform
 from backend.db.session import unit_of_work
+from backend.domains.media.home import note_written
 from backend.domains.media.peaks import Peaks, mono, to_8_bit
 from backend.domains.media.picture import WIDTH, draw
 from backend.domains.media.rows import record_asset, upsert
@@ -35,10 +36,12 @@ async def make_waveform(version_id: str) -> int:
         raise InvalidInput("nothing in the file can be decoded", field="file")
     data = await asyncio.to_thread(as_json, points, rate)
     picture = await asyncio.to_thread(draw, drawn.pairs())
-    contents = {waveform_key(version_id, ".json"): data, waveform_key(version_id, ".png"): picture}
+    files = {".json": data, ".png": picture}
+    contents = {waveform_key(version_id, end).within(original.home): content for end, content in files.items()}
     for key, content in contents.items():
         await storage().put(key, content)
     async with unit_of_work() as unit:
+        await note_written(unit, version_id, original.home)
         data_id, picture_id = [await record_asset(unit, key, len(content)) for key, content in contents.items()]
         values = {"json_asset_id": data_id, "png_asset_id": picture_id, "updated_at": now()}
         await upsert(unit, Waveform, {"track_version_id": version_id}, values)
