@@ -10,29 +10,21 @@ import pytest
 from sqlalchemy import select, update
 
 from backend.db.base import now
-from backend.db.models.media import Asset, Track, TrackVersion, VersionStatus, Waveform
+from backend.db.models.media import Asset, Waveform
 from backend.db.models.runs import Run, State
 from backend.db.session import Database, unit_of_work
-from backend.domains.media.access import Person
 from backend.domains.media.changes import change_track
-from backend.domains.media.formats import StreamFormat
 from backend.domains.media.home import note_written
-from backend.domains.media.ingest import inspect_original
 from backend.domains.media.move import copy_and_compare, move_audio, move_track
 from backend.domains.media.tracks import stream_object, waveform_object
-from backend.domains.media.transcode import transcode_version
-from backend.domains.media.upload import Upload, replace_audio, store_upload
-from backend.domains.media.versions import move
-from backend.domains.media.waveform import draw_waveform
-from backend.errors import Forbidden, InvalidInput, NotFound, Snooze, Unavailable
+from backend.domains.media.upload import replace_audio
+from backend.errors import NotFound, Snooze, Unavailable
 from backend.settings import get_settings
 from backend.storage import Bucket, ObjectKey, Storage, hls_key, open_storage
 from tests import audio
 from tests.domains.media.conftest import as_attempt, quiet, sent
+from tests.domains.media.moving import ALICE, finished, gate, home_of, many_files, there, track, until_some_are_in
 from tests.storage.conftest import moto, s3_settings  # noqa: F401
-
-ALICE, BOB = Person("did:plc:alice"), Person("did:plc:bob")
-MANY = 400
 
 MOVE = """
 import asyncio, sys
@@ -59,46 +51,6 @@ async def stores(request: pytest.FixtureRequest) -> Storage:
         request.getfixturevalue("s3_settings")
     async with open_storage(get_settings()) as opened:
         yield opened
-
-
-async def finished(made: Upload) -> None:
-    await inspect_original(made.version_id)
-    await transcode_version(made.version_id, [StreamFormat.HLS_OPUS])
-    await draw_waveform(made.version_id)
-
-
-async def track(tmp_path: Path, seconds: float = 0.3) -> Upload:
-    return await store_upload(sent(audio.tone(tmp_path / "a.wav", seconds)), "a.wav", artist_did=ALICE.did)
-
-
-async def many_files(store: Storage, tmp_path: Path) -> Upload:
-    """A track that plays, of which there are so many files that moving them takes a while."""
-    made = await track(tmp_path)
-    await move(made.version_id, VersionStatus.READY)
-    for number in range(MANY):
-        await store.put(hls_key(made.version_id, "hls_opus", f"segment_{number:03}.m4s"), f"{number}".encode())
-    return made
-
-
-async def there(store: Storage, bucket: Bucket, made: Upload) -> set[str]:
-    return {info.key.path async for info in store.list(bucket, made.version_id)}
-
-
-async def home_of(database: Database, made: Upload) -> str:
-    async with database.reading() as session:
-        found = await session.scalar(select(TrackVersion.home).where(TrackVersion.id == made.version_id))
-    assert found
-    return found
-
-
-async def gate(made: Upload, gated: bool) -> None:
-    await change_track(made.track_id, ALICE, gated=gated)
-
-
-async def until_some_are_in(store: Storage, bucket: Bucket, made: Upload, count: int = 5) -> None:
-    async with asyncio.timeout(20):
-        while len(await there(store, bucket, made)) < count:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 async def test_everything_of_every_version_moves_there_and_back(
@@ -300,25 +252,9 @@ async def test_a_new_version_of_a_gated_track_is_never_public(
     assert len(await there(store, Bucket.PRIVATE, second)) >= 5
 
 
-async def test_a_change_says_what_is_wrong_with_it(database: Database, store: Storage, tmp_path: Path) -> None:
-    made = await track(tmp_path)
-    assert await change_track(made.track_id, ALICE, title="  New\x00 Name ") is None
-    assert await change_track(made.track_id, ALICE, gated=False) is None
-    run_id = await change_track(made.track_id, ALICE, gated=True)
-    async with database.reading() as session:
-        row, run = await session.get(Track, made.track_id), await session.get(Run, run_id)
-    assert row
-    assert run
-    assert (row.title, row.gated) == ("New Name", True)
-    assert (run.task, run.args) == ("move_audio", {"track_id": made.track_id})
-    for call, error in (
-        (change_track(made.track_id, ALICE, title=" \x00 "), InvalidInput),
-        (change_track(made.track_id, BOB, gated=False), Forbidden),
-        (change_track("nope", ALICE, gated=False), NotFound),
-        (move_track("nope", quiet), NotFound),
-    ):
-        with pytest.raises(error):
-            await call
+async def test_an_unknown_track_is_not_found(sqlite_database: Database) -> None:
+    with pytest.raises(NotFound, match="no track nope"):
+        await move_track("nope", quiet)
 
 
 async def test_a_second_run_waits_for_the_first(database: Database, store: Storage, tmp_path: Path) -> None:
