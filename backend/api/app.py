@@ -11,9 +11,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
-from backend.api import dead, exports, health, objects, own_tracks, queues, runs, schedules, session, tracks
+from backend.api import dead, exports, health, objects, own_tracks, player, queues, runs, schedules, session, tracks
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
+from backend.api.cors import PlayerCors
 from backend.api.problems import Problem, install_problems, problems
 from backend.db.session import database
 from backend.runtime.telemetry import set_up_logging, set_up_tracing, trace_database
@@ -32,6 +33,7 @@ ROUTERS = (
     queues.router,
     schedules.router,
     objects.router,
+    player.router,
     health.router,
 )
 
@@ -71,6 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.add_middleware(RequestBoundary)
+    app.add_middleware(PlayerCors, origins=settings.http.player_origins)
     install_problems(app)
     for router in ROUTERS:
         app.include_router(router)
