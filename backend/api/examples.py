@@ -137,6 +137,7 @@ VERSION = {
     "sample_rate": 44100,
     "channels": 2,
     "lossless": True,
+    "master_url": f"/objects/public/{VERSION_ID}/master.m3u8",
     "streams": [
         {
             "format": "hls_opus",
@@ -163,6 +164,7 @@ TRACK = {
     "links": {
         "self": f"/tracks/{TRACK_ID}",
         "runs": f"/runs?text={VERSION_ID}",
+        "hls": f"/tracks/{TRACK_ID}/hls/master.m3u8",
         "hls_opus": f"/tracks/{TRACK_ID}/hls/hls_opus/playlist.m3u8",
         "waveform_json": f"/tracks/{TRACK_ID}/waveform.json",
         "waveform_png": f"/tracks/{TRACK_ID}/waveform.png",
@@ -192,7 +194,11 @@ TRACK_PAGE = {
     "next": None,
 }
 UPLOADED = {
-    "track": TRACK | {"version": VERSION | {"status": "pending", "streams": [], "waveform": None, "loudness": None}},
+    "track": TRACK
+    | {
+        "version": VERSION
+        | {"status": "pending", "master_url": None, "streams": [], "waveform": None, "loudness": None}
+    },
     "run_ids": [RUN_ID],
     "links": {
         "track": f"/tracks/{TRACK_ID}",

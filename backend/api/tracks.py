@@ -41,7 +41,7 @@ class Track(BaseModel):
     created_at: datetime
     version: VersionView
     links: dict[str, str] = Field(
-        description="`self`, `runs`, and once made: a playlist for each format, the waveform."
+        description="`self`, `runs`, and once made: `hls` for every stream, a playlist for each format, the waveform."
     )
 
     @classmethod
@@ -49,6 +49,8 @@ class Track(BaseModel):
         """From the domain's view."""
         here = f"/tracks/{view.id}"
         links = {"self": here, "runs": f"/runs?text={view.version.id}"}
+        if view.version.master_url:
+            links["hls"] = f"{here}/hls/master.m3u8"
         for stream in view.version.streams:
             if stream.url:
                 links[stream.format] = f"{here}/hls/{stream.format}/playlist.m3u8"
@@ -142,6 +144,18 @@ def _refuse_at_once(request: Request, settings: Settings) -> None:
 async def show_track(track_id: TrackId) -> Track:
     """A track as it stands: `pending`, `processing`, `ready` or `failed`, and what was made and measured so far."""
     return Track.of(await tracks.get_track(track_id))
+
+
+@router.head("/{track_id}/hls/master.m3u8", include_in_schema=False)
+@router.get(
+    "/{track_id}/hls/master.m3u8",
+    summary="Play a track in the format that suits the player",
+    response_class=Response,
+    responses=examples.media("application/vnd.apple.mpegurl") | problems(404, 416, 503),
+)
+async def play_best(request: Request, track_id: TrackId) -> Response:
+    """The master playlist: every format in which the newest version plays, with codec and bit rates."""
+    return await deliver(request, await tracks.master_object(track_id))
 
 
 @router.head("/{track_id}/hls/{format}/{name}", include_in_schema=False)

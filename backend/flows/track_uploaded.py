@@ -1,13 +1,10 @@
-"""What follows an upload: a stream, then a waveform and a loudness figure that nobody waits for."""
+"""What follows an upload: streams, then a waveform and a loudness figure that nobody waits for."""
 
-from backend.domains.media.formats import StreamFormat
 from backend.domains.media.ingest import ingest_upload
 from backend.domains.media.loudness import schedule_loudness
-from backend.domains.media.transcode import schedule_transcode
+from backend.domains.media.transcode import default_formats, schedule_transcode
 from backend.domains.media.waveform import schedule_waveform
 from backend.runtime import after
-
-FORMATS = [StreamFormat.HLS_OPUS]
 
 
 @after(ingest_upload)
@@ -16,6 +13,6 @@ async def start_processing(version_id: str) -> None:
 
     Safe to repeat: each run has a key, so one that is active already stands for the new one.
     """
-    await schedule_transcode(version_id, FORMATS)
+    await schedule_transcode(version_id, await default_formats(version_id))
     await schedule_waveform(version_id)
     await schedule_loudness(version_id)

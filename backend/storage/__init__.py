@@ -4,7 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from backend.settings import Settings
-from backend.storage.keys import Bucket, ObjectKey, export_key, hls_key, hls_prefix, original_key, waveform_key
+from backend.storage.keys import (
+    Bucket,
+    ObjectKey,
+    export_key,
+    hls_key,
+    hls_prefix,
+    master_key,
+    original_key,
+    waveform_key,
+)
 from backend.storage.local import local_storage
 from backend.storage.memory import memory_storage
 from backend.storage.objects import Storage
@@ -20,6 +29,7 @@ __all__ = [
     "export_key",
     "hls_key",
     "hls_prefix",
+    "master_key",
     "memory_storage",
     "open_storage",
     "original_key",

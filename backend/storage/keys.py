@@ -89,6 +89,11 @@ def hls_key(version_id: str, format: str, name: str) -> ObjectKey:
     return ObjectKey(Bucket.PUBLIC, f"{hls_prefix(version_id, format)}{_checked(name)}")
 
 
+def master_key(version_id: str) -> ObjectKey:
+    """The playlist that leads to every stream of a version. It lies above them, so that it names them by short paths."""
+    return ObjectKey(Bucket.PUBLIC, f"{_checked(version_id)}/master.m3u8")
+
+
 def waveform_key(version_id: str, suffix: str) -> ObjectKey:
     """The waveform of a version: `.json` for the data, `.png` for the picture."""
     return ObjectKey(Bucket.PUBLIC, f"{_checked(version_id)}/waveform{_suffix(suffix)}")

@@ -65,7 +65,7 @@ async def test_a_track_goes_all_the_way_through(api: httpx.AsyncClient, wav: Pat
     assert track["version"]["status"] == "ready"
     assert track["version"]["duration_s"] == 2.0
     assert track["version"]["loudness"]["integrated_lufs"] < 0
-    assert set(track["links"]) == {"self", "runs", "hls_opus", "waveform_json", "waveform_png"}
+    assert set(track["links"]) == {"self", "runs", "hls", "hls_opus", "hls_aac", "waveform_json", "waveform_png"}
     runs = (await api.get(track["links"]["runs"])).json()["items"]
     assert {run["task"] for run in runs} == {"ingest_upload", "transcode_version", "draw_waveform", "analyse_loudness"}
     assert {run["state"] for run in runs} == {"succeeded"}
@@ -84,6 +84,13 @@ async def test_what_was_made_is_delivered(api: httpx.AsyncClient, wav: Path) -> 
         part = await api.get(f"{here}/{name}", headers={"Range": "bytes=4-7"})
         assert (part.status_code, part.content) == (206, file.content[4:8])
         assert (await api.get(f"{here}/{name}", headers={"If-None-Match": file.headers["etag"]})).status_code == 304
+    master = await api.get(track["links"]["hls"])
+    assert master.headers["content-type"] == "application/vnd.apple.mpegurl"
+    named = [line for line in master.text.splitlines() if not line.startswith("#")]
+    assert named == ["hls_opus/playlist.m3u8", "hls_aac/playlist.m3u8"]
+    for name in named:
+        assert (await api.get(f"{track['links']['hls'].rpartition('/')[0]}/{name}")).text.startswith("#EXTM3U")
+    assert (await api.get(track["version"]["master_url"])).content == master.content
     waveform = (await api.get(track["links"]["waveform_json"])).json()
     assert (waveform["version"], waveform["bits"], waveform["length"] * 2) == (2, 8, len(waveform["data"]))
     picture = await api.get(track["links"]["waveform_png"])
@@ -109,6 +116,7 @@ async def test_what_is_not_there_is_not_found(api: httpx.AsyncClient, wav: Path)
         ("/tracks/none", "track_id"),
         ("/tracks/none/waveform.png", "track_id"),
         ("/tracks/none/hls/hls_opus/playlist.m3u8", "track_id"),
+        ("/tracks/none/hls/master.m3u8", "track_id"),
         (f"{made}/hls/hls_vinyl/playlist.m3u8", "format"),
     ):
         response = await api.get(path)

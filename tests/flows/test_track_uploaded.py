@@ -10,7 +10,7 @@ import pytest
 
 from backend._internal import background_tasks
 from backend._internal.background import background
-from backend.domains.media.tracks import TrackView, get_track, stream_object
+from backend.domains.media.tracks import TrackView, get_track, master_object, stream_object
 from backend.domains.media.upload import Upload, store_upload
 from backend.runtime import registry, runs
 from backend.runtime.runs import RunFilter
@@ -69,9 +69,15 @@ async def test_an_upload_becomes_a_track_that_plays(engine_mode: str, database_u
         made = await upload(audio.noise(tmp_path / "Blue Hour.flac", 8.0))
         found = await runs_until(dict.fromkeys(tasks, "succeeded"))
         track = await settled(made, "ready")
-        [stream] = track.version.streams
         playlist = await store.read(await stream_object(made.track_id, "hls_opus"))
-    assert stream.url
+        master = (await store.read(await master_object(made.track_id))).decode()
+    assert [(stream.format, stream.status) for stream in track.version.streams] == [
+        ("hls_opus", "ready"),
+        ("hls_aac", "ready"),
+    ]
+    assert all(stream.url for stream in track.version.streams)
+    assert track.version.master_url
+    assert [master.count(f"{stream.format}/playlist.m3u8") for stream in track.version.streams] == [1, 1]
     assert playlist.rstrip().endswith(b"#EXT-X-ENDLIST")
     assert track.version.waveform
     assert track.version.loudness

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import InvalidInput
-from backend.storage import Bucket, ObjectKey, hls_key, hls_prefix, original_key, waveform_key
+from backend.storage import Bucket, ObjectKey, hls_key, hls_prefix, master_key, original_key, waveform_key
 
 HOSTILE = [
     "",
@@ -55,6 +55,7 @@ def test_hostile_parts_are_refused_by_every_constructor(part: str) -> None:
         lambda: hls_key("v1", part, "init.mp4"),
         lambda: hls_key("v1", "hls_opus", part),
         lambda: hls_prefix("v1", part),
+        lambda: master_key(part),
         lambda: waveform_key(part, ".json"),
         lambda: waveform_key("v1", f".{part}"),
     ):
@@ -77,6 +78,7 @@ def test_keys_are_where_the_platform_looks_for_them() -> None:
     assert str(original_key("v1", ".flac")) == "private/originals/v1.flac"
     assert str(hls_key("v1", "hls_opus", "segment_000.m4s")) == "public/v1/hls_opus/segment_000.m4s"
     assert hls_prefix("v1", "hls_opus") == "v1/hls_opus/"
+    assert str(master_key("v1")) == "public/v1/master.m3u8"
     assert str(waveform_key("v1", ".json")) == "public/v1/waveform.json"
 
 

@@ -19,6 +19,16 @@ class VersionStatus(StrEnum):
     FAILED = "failed"
 
 
+class StreamStatus(StrEnum):
+    """Where one stream of a version stands: as a version does, or it may not be made at all."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # its error says why
+
+
 class Track(Base):
     """What an artist uploaded, under one title."""
 
@@ -77,7 +87,7 @@ class Transcode(Base):
 
     track_version_id: Mapped[str] = mapped_column(ForeignKey("track_versions.id", ondelete="CASCADE"), primary_key=True)
     format: Mapped[str] = mapped_column(String(20), primary_key=True)
-    status: Mapped[str] = mapped_column(String(20), default=VersionStatus.PROCESSING)
+    status: Mapped[str] = mapped_column(String(20), default=StreamStatus.PROCESSING)
     playlist_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"))
     segment_prefix_key: Mapped[str] = mapped_column(String(200))
     error: Mapped[str | None] = mapped_column(Text)

@@ -1,5 +1,6 @@
 """What an HLS media playlist says (RFC 8216, section 4.3), as far as our own need it."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -34,4 +35,19 @@ def read_playlist(text: str) -> Playlist:
         init[1] if init else None,
         tuple((name.strip(), float(seconds)) for seconds, name in segments),
         "\n#EXT-X-ENDLIST" in text,
+    )
+
+
+def with_kept_promise(text: str) -> str:
+    """The playlist with a target duration that no segment exceeds.
+
+    Frames do not divide a segment's length, so some segments are a little longer than asked for. RFC 8216 lets a player
+    round them down; one that does not would be right to complain.
+    """
+    longest = max((seconds for _, seconds in read_playlist(text).segments), default=0.0)
+    return re.sub(
+        r"^(#EXT-X-TARGETDURATION:)(\d+)",
+        lambda found: f"{found[1]}{max(int(found[2]), math.ceil(longest))}",
+        text,
+        flags=re.MULTILINE,
     )

@@ -5,9 +5,10 @@ from types import TracebackType
 from typing import Self
 
 from backend.db.base import now
-from backend.db.models.media import Transcode, VersionStatus
+from backend.db.models.media import StreamStatus, Transcode, VersionStatus
 from backend.db.session import unit_of_work
 from backend.domains.media.formats import PLAYLIST, StreamFormat
+from backend.domains.media.master import write_master
 from backend.domains.media.rows import record_asset, upsert
 from backend.domains.media.versions import move, outcome_of
 from backend.storage import hls_key, hls_prefix
@@ -24,30 +25,45 @@ class MakingStream:
         self._format = format
 
     async def __aenter__(self) -> Self:
-        await self._note(VersionStatus.PROCESSING, None)
+        await _note(self._version_id, self._format, StreamStatus.PROCESSING)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            await asyncio.shield(self._note(*outcome_of(error)))
+            status, reason = outcome_of(error)
+            await asyncio.shield(_note(self._version_id, self._format, StreamStatus(status), reason))
 
     async def publish(self, playlist_bytes: int) -> None:
-        """The stream is whole and in storage: from now on it plays, and so does its version."""
+        """The stream is whole and in storage: from now on it plays, and so does its version.
+
+        The master playlist names it first, so that whoever sees the version `ready` finds it there.
+        """
+        await write_master(self._version_id, self._format)
         async with unit_of_work() as unit:
             asset = await record_asset(unit, hls_key(self._version_id, self._format, PLAYLIST), playlist_bytes)
-            values = {"status": VersionStatus.READY, "error": None, "playlist_asset_id": asset, **self._place()}
-            await upsert(unit, Transcode, self._key(), values)
+            values = {"status": StreamStatus.READY, "error": None, "playlist_asset_id": asset}
+            await upsert(
+                unit, Transcode, _key(self._version_id, self._format), values | _place(self._version_id, self._format)
+            )
             await move(self._version_id, VersionStatus.READY)
 
-    async def _note(self, status: VersionStatus, error: str | None) -> None:
-        async with unit_of_work() as unit:
-            values = {"status": status, "error": error, **self._place()}
-            await upsert(unit, Transcode, self._key(), values, where=Transcode.status != VersionStatus.READY)
 
-    def _key(self) -> dict[str, object]:
-        return {"track_version_id": self._version_id, "format": self._format}
+async def skip_stream(version_id: str, format: StreamFormat, reason: str) -> None:
+    """Note why a stream is not made. One that plays already goes on playing."""
+    await _note(version_id, format, StreamStatus.SKIPPED, reason)
 
-    def _place(self) -> dict[str, object]:
-        return {"segment_prefix_key": hls_prefix(self._version_id, self._format), "updated_at": now()}
+
+async def _note(version_id: str, format: StreamFormat, status: StreamStatus, error: str | None = None) -> None:
+    values = {"status": status, "error": error} | _place(version_id, format)
+    async with unit_of_work() as unit:
+        await upsert(unit, Transcode, _key(version_id, format), values, where=Transcode.status != StreamStatus.READY)
+
+
+def _key(version_id: str, format: StreamFormat) -> dict[str, object]:
+    return {"track_version_id": version_id, "format": format}
+
+
+def _place(version_id: str, format: StreamFormat) -> dict[str, object]:
+    return {"segment_prefix_key": hls_prefix(version_id, format), "updated_at": now()}

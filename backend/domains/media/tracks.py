@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.db.models.media import Asset, Track, TrackVersion, Transcode, VersionStatus, Waveform
 from backend.db.session import database
-from backend.domains.media.formats import PLAYLIST
+from backend.domains.media.formats import PLAYLIST, StreamFormat
 from backend.errors import NotFound
-from backend.storage import ObjectKey, hls_key, storage, waveform_key
+from backend.storage import ObjectKey, hls_key, master_key, storage, waveform_key
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class VersionView:
     sample_rate: int | None
     channels: int | None
     lossless: bool | None
+    master_url: str | None  # leads to every stream that plays; null until one does
     streams: tuple[StreamView, ...]
     waveform: WaveformView | None
     loudness: LoudnessView | None
@@ -87,10 +88,11 @@ async def get_track(track_id: str) -> TrackView:
     """A track as it stands now. Raises NotFound."""
     async with database().reading() as session:
         track, version, asset = await _newest(session, track_id)
-        streams = await session.scalars(
-            select(Transcode).filter_by(track_version_id=version.id).order_by(Transcode.format)
-        )
-        views = [await _stream(stream) for stream in streams]
+        streams = {
+            stream.format: stream
+            for stream in await session.scalars(select(Transcode).filter_by(track_version_id=version.id))
+        }
+        views = [await _stream(streams[format]) for format in StreamFormat if format in streams]
         waveform = await session.get(Waveform, version.id)
     view = VersionView(
         id=version.id,
@@ -102,6 +104,7 @@ async def get_track(track_id: str) -> TrackView:
         sample_rate=version.sample_rate,
         channels=version.channels,
         lossless=version.lossless,
+        master_url=await storage().url(master_key(version.id)) if any(view.url for view in views) else None,
         streams=tuple(views),
         waveform=await _waveform(waveform) if waveform else None,
         loudness=_loudness(version),
@@ -118,6 +121,16 @@ async def stream_object(track_id: str, format: str, name: str = PLAYLIST) -> Obj
     if stream is None or stream.status != VersionStatus.READY:
         raise NotFound(f"track {track_id} has no stream {format!r} that plays", field="format")
     return hls_key(version.id, stream.format, name)
+
+
+async def master_object(track_id: str) -> ObjectKey:
+    """The master playlist of a track's newest version. Raises NotFound while nothing plays."""
+    async with database().reading() as session:
+        _, version, _ = await _newest(session, track_id)
+        plays = select(Transcode.format).filter_by(track_version_id=version.id, status=VersionStatus.READY)
+        if await session.scalar(plays.limit(1)) is None:
+            raise NotFound(f"track {track_id} has no stream that plays", field="track_id")
+    return master_key(version.id)
 
 
 async def waveform_object(track_id: str, suffix: str) -> ObjectKey:

@@ -1,107 +1,138 @@
-"""Transcode: an original becomes an HLS stream that plays."""
+"""Transcode: an original becomes streams that play, each format by itself, and a master playlist that leads to them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from backend.adapters import ffmpeg
-from backend.adapters.ffmpeg import FfmpegFailed
-from backend.domains.media.formats import PLAYLIST, StreamFormat, checked_formats, encoding
-from backend.domains.media.playlist import Playlist, read_playlist
-from backend.domains.media.streams import MakingStream
-from backend.domains.media.versions import QUEUE, RETRY, Making, find_original
+from backend.adapters.ffmpeg import OnSeconds
+from backend.domains.media.formats import (
+    LONGEST_FIRST,
+    PLAYLIST,
+    StreamFormat,
+    checked_formats,
+    encoding,
+    refusal,
+)
+from backend.domains.media.segments import upload_stream, whole_playlist
+from backend.domains.media.streams import MakingStream, skip_stream
+from backend.domains.media.versions import QUEUE, RETRY, Making, Original, find_original
 from backend.domains.media.workspace import workspace
+from backend.errors import BacklineError, InvalidInput, Steer
 from backend.runtime import current_run, scheduler, task
 from backend.settings import get_settings
-from backend.storage import Bucket, hls_key, hls_prefix, storage
 
 Report = Callable[[float, float, str], Awaitable[None]]  # seconds made, seconds in all, what is being made
 
-LENGTH_TOLERANCE_S = 0.5
-PARALLEL_UPLOADS = 4
+
+@dataclass(frozen=True)
+class Plan:
+    """What is made of an original, and what may not be made of it, with the reason."""
+
+    original: Original
+    formats: tuple[StreamFormat, ...]
+    refused: dict[StreamFormat, str]
 
 
-async def make_streams(version_id: str, formats: list[StreamFormat], report: Report) -> dict[str, int]:
-    """Make a version's streams and publish them, one after the other. Gives the number of segments of each.
+async def plan_streams(version_id: str, formats: Sequence[str]) -> Plan:
+    """Look at what is asked for before anything is made.
 
-    The version is `ready` as soon as one of them plays. Raises InvalidInput for an unknown format before anything is
-    made, NotFound, Conflict before ingest, FfmpegFailed.
+    Raises InvalidInput for an unknown format and when none of them may be made, NotFound, Conflict before ingest.
     """
     wanted = checked_formats(formats)
     original = await find_original(version_id)
-    duration_s, _, channels = original.measured()
-    made: dict[str, int] = {}
+    original.measured()
+    refused = {format: reason for format in wanted if (reason := _refusal(format, original))}
+    allowed = tuple(format for format in LONGEST_FIRST if format in wanted and format not in refused)
+    if not allowed:
+        reasons = "; ".join(f"{format}: {reason}" for format, reason in refused.items())
+        raise InvalidInput(f"none of these formats may be made: {reasons}", field="formats")
+    return Plan(original, allowed, refused)
+
+
+async def default_formats(version_id: str) -> list[StreamFormat]:
+    """What a version is streamed in when nobody asks for anything else: all it may be. Raises NotFound."""
+    original = await find_original(version_id)
+    return [format for format in StreamFormat if not _refusal(format, original)]
+
+
+def _refusal(format: StreamFormat, original: Original) -> str | None:
+    settings = get_settings().media
+    return refusal(format, lossless=original.lossless, artist_did=original.artist_did, settings=settings)
+
+
+async def make_streams(plan: Plan, report: Report) -> dict[str, int]:
+    """Make a version's streams from one download, side by side, and publish each. Gives the number of segments of each.
+
+    The version is `ready` as soon as one of them plays. One that fails stops no other; then, when all have ended, its
+    error is raised, of several the one that another attempt may mend.
+    """
+    original = plan.original
+    for format, reason in plan.refused.items():
+        await skip_stream(original.version_id, format, reason)
+    meter = Meter(report, original.measured()[0], plan.formats)
+    lanes, publishing = asyncio.Semaphore(get_settings().media.transcode_lanes), asyncio.Lock()
+
+    async def make(format: StreamFormat, file: Path) -> int:
+        async with lanes, MakingStream(original.version_id, format) as stream, workspace() as directory:
+            playlist_bytes, segments = await _encode(original, file, format, directory, meter.of(format))
+            async with publishing:  # one after the other, so that no master playlist forgets a stream
+                await stream.publish(playlist_bytes)
+        return segments
+
     async with original.open() as file:
-        for index, format in enumerate(wanted):
-            meter = Meter(report, index, len(wanted), duration_s, f"making {format}")
-            async with MakingStream(version_id, format) as stream, workspace() as directory:
-                arguments = [*ffmpeg.source(file), *encoding(format, get_settings().media, channels)]
-                await ffmpeg.run(arguments, cwd=directory, on_seconds=meter)
-                playlist = await asyncio.to_thread(whole_playlist, directory, duration_s)
-                await _upload(version_id, format, directory, playlist)
-                await stream.publish((directory / PLAYLIST).stat().st_size)
-            made[format] = len(playlist.segments)
-    return made
+        ends = await asyncio.gather(*(make(format, file) for format in plan.formats), return_exceptions=True)
+    errors = [end for end in ends if isinstance(end, BaseException)]
+    if errors:
+        raise min(errors, key=_is_permanent)
+    return {format: end for format, end in zip(plan.formats, ends, strict=True) if isinstance(end, int)}
+
+
+async def _encode(
+    original: Original, file: Path, format: StreamFormat, directory: Path, on_seconds: OnSeconds
+) -> tuple[int, int]:
+    """One stream into storage. Gives the size of its playlist in bytes and the number of its segments."""
+    duration_s, rate, channels = original.measured()
+    arguments = [*ffmpeg.source(file), *encoding(format, get_settings().media, rate, channels)]
+    await ffmpeg.run(arguments, cwd=directory, on_seconds=on_seconds)
+    playlist = await asyncio.to_thread(whole_playlist, directory, duration_s)
+    await upload_stream(original.version_id, format, directory, playlist)
+    return (directory / PLAYLIST).stat().st_size, len(playlist.segments)
+
+
+def _is_permanent(error: BaseException) -> bool:
+    return isinstance(error, BacklineError) and error.steer is Steer.DIE
 
 
 class Meter:
-    """Turns ffmpeg's seconds of one stream into the progress of all: never back, never over the end."""
+    """Turns ffmpeg's seconds of each stream into the progress of all: never back, never over the end."""
 
-    def __init__(self, report: Report, index: int, count: int, duration_s: float, message: str) -> None:
+    def __init__(self, report: Report, duration_s: float, formats: Sequence[StreamFormat]) -> None:
         self._report = report
-        self._before = index * duration_s
-        self._total = count * duration_s
         self._duration_s = duration_s
-        self._message = message
-        self._done = 0.0
+        self._made = dict.fromkeys(formats, 0.0)
+        self._message = f"making {', '.join(format for format in StreamFormat if format in self._made)}"
 
-    async def __call__(self, seconds: float) -> None:
-        self._done = max(self._done, min(seconds, self._duration_s))
-        await self._report(self._before + self._done, self._total, self._message)
+    def of(self, format: StreamFormat) -> OnSeconds:
+        """Who listens to the program that makes this format."""
 
+        async def note(seconds: float) -> None:
+            self._made[format] = max(self._made[format], min(seconds, self._duration_s))
+            await self._report(sum(self._made.values()), len(self._made) * self._duration_s, self._message)
 
-def whole_playlist(directory: Path, duration_s: float) -> Playlist:
-    """The playlist that ffmpeg wrote. Raises FfmpegFailed when it does not hold the whole sound."""
-    file = directory / PLAYLIST
-    playlist = read_playlist(file.read_text() if file.exists() else "")
-    missing = [name for name in playlist.files if not (directory / name).is_file()]
-    if not playlist.ended or playlist.init is None or not playlist.segments or missing:
-        raise FfmpegFailed(f"ffmpeg left an unfinished stream behind, without {', '.join(missing) or 'its end'}")
-    if abs(playlist.duration_s - duration_s) > LENGTH_TOLERANCE_S:
-        raise FfmpegFailed(f"ffmpeg made {playlist.duration_s:.2f} s of stream from {duration_s:.2f} s of sound")
-    return playlist
-
-
-async def _upload(version_id: str, format: StreamFormat, directory: Path, playlist: Playlist) -> None:
-    """Put a stream where players find it: the playlist last, so that it never names what is not there."""
-    gate = asyncio.Semaphore(PARALLEL_UPLOADS)
-
-    async def put(name: str) -> None:
-        async with gate:
-            await storage().put(hls_key(version_id, format, name), directory / name)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for name in playlist.files:
-                group.create_task(put(name))
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None  # the first one that failed stopped the others, and says what to do
-    await put(PLAYLIST)
-    # A stream that was longer before, or cut otherwise, leaves segments that no playlist names any more.
-    kept = {hls_key(version_id, format, name) for name in (*playlist.files, PLAYLIST)}
-    there = [info.key async for info in storage().list(Bucket.PUBLIC, hls_prefix(version_id, format))]
-    await storage().delete(*(key for key in there if key not in kept))
+        return note
 
 
 @task(queue=QUEUE, priority=10, limit=2, rate="10/60s", retry=RETRY, timeout=3600, key="transcode:{version_id}")
 async def transcode_version(version_id: str, formats: list[StreamFormat]) -> dict[str, object]:
-    """Make the streams of a version. A repeat writes the same objects under the same names, the playlist last."""
+    """Make the streams of a version. A repeat writes the same objects under the same names, the playlists last."""
     run = current_run()
-    checked_formats(formats)
+    plan = await plan_streams(version_id, formats)
     async with Making(version_id):
-        made = await make_streams(version_id, formats, run.progress)
+        made = await make_streams(plan, run.progress)
     await run.progress(1, 1, "ready")
-    return {"segments": made}
+    return {"segments": made, "skipped": plan.refused}
 
 
 schedule_transcode = scheduler(transcode_version)

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from sqlalchemy import select, update
 
-from backend.db.models.media import Asset, TrackVersion, VersionStatus
+from backend.db.models.media import Asset, Track, TrackVersion, VersionStatus
 from backend.db.session import database, unit_of_work
 from backend.domains.media.workspace import workspace
 from backend.errors import Conflict, NotFound, Steer
@@ -25,13 +25,15 @@ STOPPED = "the work was stopped before its end"
 
 @dataclass(frozen=True)
 class Original:
-    """The uploaded file of a version, and what ingest measured on it."""
+    """The uploaded file of a version, what ingest measured on it, and whose it is."""
 
     version_id: str
     key: ObjectKey
     duration_s: float | None
     sample_rate: int | None
     channels: int | None
+    lossless: bool | None
+    artist_did: str | None
 
     def measured(self) -> tuple[float, int, int]:
         """Seconds, Hz and channels. Raises Conflict when ingest has not looked at the file yet."""
@@ -51,17 +53,19 @@ class Original:
 async def find_original(version_id: str) -> Original:
     """The original of a version. Raises NotFound."""
     wanted = (
-        select(TrackVersion, Asset)
+        select(TrackVersion, Asset, Track.artist_did)
         .join(Asset, Asset.id == TrackVersion.original_asset_id)
+        .join(Track, Track.id == TrackVersion.track_id)
         .where(TrackVersion.id == version_id)
     )
     async with database().reading() as session:
         found = (await session.execute(wanted)).first()
     if found is None:
         raise NotFound(f"there is no version {version_id}", field="version_id")
-    version, asset = found
+    version, asset, artist_did = found
     key = ObjectKey(Bucket(asset.bucket), asset.key)
-    return Original(version.id, key, version.duration_s, version.sample_rate, version.channels)
+    measured = (version.duration_s, version.sample_rate, version.channels, version.lossless)
+    return Original(version.id, key, *measured, artist_did)
 
 
 class Making:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.domains.media.playlist import read_playlist
+from backend.domains.media.playlist import read_playlist, with_kept_promise
 
 WHOLE = """#EXTM3U
 #EXT-X-VERSION:7
@@ -34,3 +34,10 @@ def test_what_is_no_playlist_holds_nothing(text: str) -> None:
 
 def test_one_that_is_still_written_has_no_end() -> None:
     assert not read_playlist(WHOLE.replace("#EXT-X-ENDLIST\n", "")).ended
+
+
+def test_s44_no_segment_is_longer_than_the_target() -> None:
+    longer = WHOLE.replace("#EXTINF:6.000000", "#EXTINF:6.013968")
+    assert with_kept_promise(longer) == longer.replace("TARGETDURATION:6", "TARGETDURATION:7")
+    assert with_kept_promise(WHOLE) == WHOLE
+    assert with_kept_promise("") == ""

@@ -10,7 +10,7 @@ from backend.db.models.media import VersionStatus
 from backend.db.session import Database
 from backend.domains.media.formats import StreamFormat
 from backend.domains.media.loudness import analyse_loudness
-from backend.domains.media.tracks import get_track, stream_object, waveform_object
+from backend.domains.media.tracks import get_track, master_object, stream_object, waveform_object
 from backend.domains.media.transcode import transcode_version
 from backend.domains.media.versions import move
 from backend.domains.media.waveform import draw_waveform
@@ -26,7 +26,12 @@ async def test_a_new_track_shows_its_original_only(database: Database, store: St
     version = track.version
     assert (track.title, version.status, version.original.filename) == ("Blue Hour", "pending", "Blue Hour.wav")
     assert (version.streams, version.waveform, version.loudness, version.duration_s) == ((), None, None, None)
-    for call in (stream_object(made.track_id, "hls_opus"), waveform_object(made.track_id, ".json")):
+    assert version.master_url is None
+    for call in (
+        stream_object(made.track_id, "hls_opus"),
+        master_object(made.track_id),
+        waveform_object(made.track_id, ".json"),
+    ):
         with pytest.raises(NotFound):
             await call
 
@@ -41,6 +46,7 @@ async def test_a_finished_track_shows_all(database: Database, store: Storage, tm
     [stream] = version.streams
     assert (stream.format, stream.status) == ("hls_opus", "ready")
     assert stream.url == f"/objects/public/{made.version_id}/hls_opus/playlist.m3u8"
+    assert version.master_url == f"/objects/public/{made.version_id}/master.m3u8"
     assert version.waveform
     assert version.waveform.png_url == f"/objects/public/{made.version_id}/waveform.png"
     assert version.loudness
@@ -48,6 +54,7 @@ async def test_a_finished_track_shows_all(database: Database, store: Storage, tm
     for key in (
         await stream_object(made.track_id, "hls_opus"),
         await stream_object(made.track_id, "hls_opus", "segment_000.m4s"),
+        await master_object(made.track_id),
         await waveform_object(made.track_id, ".json"),
         await waveform_object(made.track_id, ".png"),
     ):

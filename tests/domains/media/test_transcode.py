@@ -12,44 +12,22 @@ from backend.adapters.probe import probe
 from backend.db.models.media import Asset, TrackVersion, Transcode, VersionStatus
 from backend.db.session import Database
 from backend.domains.media.formats import StreamFormat
-from backend.domains.media.playlist import Playlist, read_playlist
-from backend.domains.media.transcode import Meter, make_streams, transcode_version, whole_playlist
-from backend.domains.media.upload import Upload
-from backend.errors import Conflict, InvalidInput, Unavailable
-from backend.storage import Bucket, Storage, hls_key
+from backend.domains.media.transcode import Meter, make_streams, plan_streams, transcode_version
+from backend.errors import Conflict, InvalidInput
+from backend.storage import Bucket, Storage
 from tests import audio
 from tests.conftest import set_environment
-from tests.domains.media.conftest import Temporary, as_attempt, broken_ffmpeg, ingested, quiet, upload, version_of
+from tests.domains.media.conftest import Temporary, as_attempt, broken_ffmpeg, ingested, upload, version_of
+from tests.domains.media.player import decoded_seconds, fetched, joined, stream_of
 
 OPUS = [StreamFormat.HLS_OPUS]
-
-
-async def stream_of(database: Database, made: Upload) -> Transcode:
-    async with database.reading() as session:
-        stream = await session.get(Transcode, (made.version_id, "hls_opus"))
-    assert stream
-    return stream
-
-
-async def fetched(store: Storage, made: Upload, directory: Path) -> Playlist:
-    """The whole stream in a directory, as a player would have it."""
-    await asyncio.to_thread(directory.mkdir)
-    async for info in store.list(Bucket.PUBLIC, f"{made.version_id}/hls_opus"):
-        await store.download(info.key, directory / info.key.path.rpartition("/")[2])
-    return read_playlist((directory / "playlist.m3u8").read_text())
-
-
-def decoded_seconds(directory: Path) -> float:
-    """What a real player makes of it, in seconds."""
-    pcm = audio.ffmpeg("-i", directory / "playlist.m3u8", "-map", "0", "-ac", "1", "-ar", "48000", "-f", "s16le", "-")
-    return len(pcm) / 2 / 48000
 
 
 async def test_s05_the_stream_holds_the_whole_sound(
     database: Database, store: Storage, temporary: Temporary, tmp_path: Path
 ) -> None:
     made = await ingested(audio.noise(tmp_path / "a.wav", 40.0))  # seven segments; the default keeps five
-    assert await transcode_version(made.version_id, OPUS) == {"segments": {"hls_opus": 7}}
+    assert await transcode_version(made.version_id, OPUS) == {"segments": {"hls_opus": 7}, "skipped": {}}
     playlist = await fetched(store, made, tmp_path / "player")
     text = (tmp_path / "player" / "playlist.m3u8").read_text()
     assert "#EXT-X-MEDIA-SEQUENCE:0" in text
@@ -110,10 +88,8 @@ async def test_six_channels_become_two(sqlite_database: Database, store: Storage
     audio.ffmpeg("-f", "lavfi", "-i", "sine=duration=1", "-ac", "6", tmp_path / "a.wav")
     made = await ingested(tmp_path / "a.wav")
     await transcode_version(made.version_id, OPUS)
-    await fetched(store, made, tmp_path / "player")
-    joined = tmp_path / "joined.m4a"
-    joined.write_bytes(b"".join((tmp_path / "player" / name).read_bytes() for name in ("init.mp4", "segment_000.m4s")))
-    assert (await probe(joined)).channels == 2
+    playlist = await fetched(store, made, tmp_path / "player")
+    assert (await probe(joined(tmp_path / "player", playlist))).channels == 2
 
 
 async def test_s07_progress_never_goes_back_and_ends_at_the_end(
@@ -125,7 +101,7 @@ async def test_s07_progress_never_goes_back_and_ends_at_the_end(
     async def note(done: float, total: float, message: str) -> None:
         seen.append((done, total, message))
 
-    await make_streams(made.version_id, OPUS, note)
+    await make_streams(await plan_streams(made.version_id, OPUS), note)
     done = [each for each, _, _ in seen]
     assert done == sorted(done)
     assert 0 <= done[0] <= done[-1] <= 20.0
@@ -139,10 +115,11 @@ async def test_s07_a_meter_takes_no_step_back() -> None:
     async def note(done: float, total: float, message: str) -> None:
         seen.append(done / total)
 
-    meter = Meter(note, 1, 2, 10.0, "second of two")
-    for seconds in (0.0, 4.0, 3.0, 11.0):
-        await meter(seconds)
-    assert seen == [0.5, 0.7, 0.7, 1.0]
+    meter = Meter(note, 10.0, [StreamFormat.HLS_OPUS, StreamFormat.HLS_AAC])
+    opus, aac = meter.of(StreamFormat.HLS_OPUS), meter.of(StreamFormat.HLS_AAC)
+    for listener, seconds in ((opus, 0.0), (aac, 4.0), (opus, 2.0), (aac, 3.0), (opus, 11.0), (aac, 10.0)):
+        await listener(seconds)
+    assert seen == [0.0, 0.2, 0.3, 0.3, 0.7, 1.0]
 
 
 async def test_s11_tracks_side_by_side_do_not_meet(
@@ -225,19 +202,6 @@ async def test_s14_formats_are_checked_before_anything_happens(
         assert (await session.scalars(select(Transcode))).all() == []
 
 
-async def test_the_playlist_comes_last(
-    sqlite_database: Database, store: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A directory where the last segment should go: its upload fails, and no playlist may name it.
-    made = await ingested(audio.tone(tmp_path / "a.wav", 13.0))
-    blocked = hls_key(made.version_id, "hls_opus", "segment_002.m4s")
-    (tmp_path / "data" / "objects" / "public" / blocked.path / "in-the-way").mkdir(parents=True)
-    with pytest.raises(Unavailable, match="segment_002"):
-        await make_streams(made.version_id, OPUS, quiet)
-    assert not await store.exists(hls_key(made.version_id, "hls_opus", "playlist.m3u8"))
-    assert (await stream_of(sqlite_database, made)).status == "failed"
-
-
 async def test_a_version_that_was_not_ingested_is_a_conflict(
     sqlite_database: Database, store: Storage, tmp_path: Path
 ) -> None:
@@ -262,20 +226,6 @@ async def test_a_cancelled_transcode_leaves_nothing(
     assert temporary.left() == []
     assert [info async for info in store.list(Bucket.PUBLIC)] == []
     assert (await version_of(made)).status == VersionStatus.FAILED  # outside of the runner nothing follows
-
-
-def test_a_stream_that_ffmpeg_did_not_finish_is_no_stream(tmp_path: Path) -> None:
-    with pytest.raises(FfmpegFailed, match="unfinished"):
-        whole_playlist(tmp_path, 6.0)
-    whole = '#EXTM3U\n#EXT-X-MAP:URI="init.mp4"\n#EXTINF:6.0,\nsegment_000.m4s\n#EXT-X-ENDLIST\n'
-    (tmp_path / "playlist.m3u8").write_text(whole)
-    (tmp_path / "init.mp4").write_text("x")
-    with pytest.raises(FfmpegFailed, match=r"without segment_000\.m4s"):
-        whole_playlist(tmp_path, 6.0)
-    (tmp_path / "segment_000.m4s").write_text("x")
-    assert whole_playlist(tmp_path, 6.2).duration_s == 6.0
-    with pytest.raises(FfmpegFailed, match=r"6\.00 s of stream from 9\.00 s"):
-        whole_playlist(tmp_path, 9.0)
 
 
 async def test_another_version_of_the_row_is_not_touched(
