@@ -1,4 +1,4 @@
-"""TIDs, the keys of records: 13 letters that sort by time. https://atproto.com/specs/tid"""
+"""TIDs, the keys of records: 13 letters that sort by time, as https://atproto.com/specs/tid says."""
 
 import secrets
 import threading
