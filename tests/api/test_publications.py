@@ -14,11 +14,12 @@ ALICE, BOB = "did:plc:alice", "did:plc:bob"
 
 async def _track(did: str | None) -> str:
     asset = Asset(id=new_id(), bucket="private", key=new_id(), mime="audio/flac", size_bytes=1)
-    track = Track(id=new_id(), title="Song", artist_did=did)
+    track = Track(id=new_id(), title="Song", artist_did=did, current_version_id=new_id())
     async with unit_of_work() as unit:
         unit.session.add_all([asset, track])
         await unit.flush()
-        unit.session.add(TrackVersion(track_id=track.id, original_asset_id=asset.id, status="ready", codec="mp3"))
+        made = {"track_id": track.id, "original_asset_id": asset.id, "status": "ready", "codec": "mp3"}
+        unit.session.add(TrackVersion(id=track.current_version_id, **made))
     return track.id
 
 

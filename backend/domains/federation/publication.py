@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
-
 from backend.db.models.federation import Account, PdsRecord
 from backend.db.models.media import Track, TrackVersion, VersionStatus
 from backend.db.session import Unit, database, unit_of_work
@@ -33,7 +31,7 @@ async def request_publication(track_id: str) -> Publication:
     Raises NotFound, Conflict when it does not play yet or belongs to nobody, InvalidInput when it cannot be a record.
     """
     async with unit_of_work() as unit:
-        track, version = await _newest(unit, track_id)
+        track, version = await _shown(unit, track_id)
         row = await want(unit, _owner(track), Kind.TRACK, track_id, await _content(unit, track, version))
         receipt = await schedule_publication(track_id, _revision(row))
     return Publication(await get_publication(track_id), receipt.id)
@@ -75,7 +73,7 @@ async def publish(track_id: str) -> RecordView:
         found = await get_publication(track_id)
         row = await unit.session.get_one(PdsRecord, found.id)
         if row.wanted is not None:
-            track, version = await _newest(unit, track_id)
+            track, version = await _shown(unit, track_id)
             await want(unit, row.did, Kind.TRACK, track_id, await _content(unit, track, version))
     return await bring(found.id)
 
@@ -107,10 +105,9 @@ async def _track(unit: Unit, track_id: str) -> Track:
     return track
 
 
-async def _newest(unit: Unit, track_id: str) -> tuple[Track, TrackVersion]:
+async def _shown(unit: Unit, track_id: str) -> tuple[Track, TrackVersion]:
     track = await _track(unit, track_id)
-    newest = select(TrackVersion).filter_by(track_id=track_id).order_by(TrackVersion.id.desc()).limit(1)
-    version = await unit.session.scalar(newest)
+    version = await unit.session.get(TrackVersion, track.current_version_id) if track.current_version_id else None
     if version is None or version.status != VersionStatus.READY:
         raise Conflict(f"the track is {version.status if version else 'empty'}: it can be published once it plays")
     return track, version

@@ -5,8 +5,8 @@ from alembic import op
 
 from backend.db.base import Json, Moment
 
-revision = "0004"
-down_revision = "0003"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -46,5 +46,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Accounts."""
+    """Everything but records."""
     op.drop_table("pds_records")
