@@ -36,7 +36,8 @@ async def _track(did: str | None, title: str = "Night Drive", status: str = "rea
     """A track as the media crew leaves it."""
     asset = Asset(id=new_id(), bucket="private", key=new_id(), mime="audio/flac", size_bytes=1)
     track = Track(id=new_id(), title=title, artist_did=did, current_version_id=new_id())
-    version = TrackVersion(track_id=track.id, original_asset_id=asset.id, status=status, codec="flac", duration_s=210.6)
+    made = {"track_id": track.id, "original_asset_id": asset.id, "codec": "flac", "duration_s": 210.6}
+    version = TrackVersion(id=track.current_version_id, status=status, **made)
     async with unit_of_work() as unit:
         unit.session.add_all([asset, track])
         await unit.flush()
