@@ -11,7 +11,19 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
-from backend.api import dead, exports, health, objects, own_tracks, queues, runs, schedules, session, tracks
+from backend.api import (
+    dead,
+    exports,
+    health,
+    objects,
+    own_tracks,
+    publications,
+    queues,
+    runs,
+    schedules,
+    session,
+    tracks,
+)
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
 from backend.api.problems import Problem, install_problems, problems
@@ -26,6 +38,7 @@ ROUTERS = (
     session.router,
     tracks.router,
     own_tracks.router,
+    publications.router,
     exports.router,
     runs.router,
     dead.router,
@@ -39,6 +52,7 @@ TAGS = [
     {"name": "session", "description": "Sign in with an account of the AT Protocol, see who you are, sign out."},
     {"name": "tracks", "description": "Upload audio, follow how it becomes playable, play it."},
     {"name": "own tracks", "description": "What owners do with their tracks: replace the audio, go back, remove."},
+    {"name": "publication", "description": "A track's record on its artist's own server."},
     {"name": "exports", "description": "An artist's tracks as one archive."},
     {"name": "runs", "description": "Every piece of background work: find it, follow it, cancel it, requeue it."},
     {"name": "dead runs", "description": "What failed for good, grouped by error; requeue or purge it."},

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from backend.settings.base import Section
 
@@ -12,9 +12,19 @@ class HttpSettings(Section):
 
     http_host: str = Field("127.0.0.1", description="Address the API listens on.")
     http_port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
+    http_public_url: str = Field(
+        "http://127.0.0.1:8000", description="Under which URL others reach the API; it stands in published records."
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = Field(
         "INFO", description="Lowest level that is logged."
     )
     sse_keepalive_s: float = Field(
         15.0, gt=0, description="Seconds between two comments that keep an event stream open."
     )
+
+    @field_validator("http_public_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return value.rstrip("/")
