@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
 from backend.api import (
+    artwork,
     dead,
     exports,
     health,
@@ -20,6 +21,7 @@ from backend.api import (
     player,
     publications,
     queues,
+    reports,
     runs,
     schedules,
     session,
@@ -39,9 +41,11 @@ logger = logging.getLogger(__name__)
 ROUTERS = (
     session.router,
     tracks.router,
+    artwork.router,
     own_tracks.router,
     publications.router,
     exports.router,
+    reports.router,
     runs.router,
     dead.router,
     queues.router,
@@ -57,6 +61,7 @@ TAGS = [
     {"name": "own tracks", "description": "What owners do with their tracks: replace the audio, go back, remove."},
     {"name": "publication", "description": "A track's record on its artist's own server."},
     {"name": "exports", "description": "An artist's tracks as one archive."},
+    {"name": "reports", "description": "What an admin should look at, such as two tracks with the same sound."},
     {"name": "runs", "description": "Every piece of background work: find it, follow it, cancel it, requeue it."},
     {"name": "dead runs", "description": "What failed for good, grouped by error; requeue or purge it."},
     {"name": "queues", "description": "Backlogs and limits; pause and resume queues and tasks."},
