@@ -67,7 +67,7 @@ async def test_the_owner_plays_it_by_signed_links(
     heard = tmp_path / "heard.wav"
     await ffmpeg.run([*ffmpeg.source(sound), str(heard)], cwd=tmp_path)
     assert heard.stat().st_size > 7 * 44_100 * 2
-    for name in ("hls", "waveform_json", "waveform_png"):
+    for name in ("hls", "waveform_json", "waveform_png", "artwork", "thumbnail"):
         answer = await api.get(gated["links"][name], headers=alice)
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "private, no-store")
     assert (await api.get(gated["version"]["waveform"]["json_url"])).status_code == 200
@@ -77,7 +77,8 @@ async def test_nobody_else_gets_a_byte(api: httpx.AsyncClient, alice: dict[str, 
     here, links = f"/tracks/{gated['id']}", gated["links"]
     segment = links["hls_opus"].replace("playlist.m3u8", "segment_000.m4s")
     bob, admin = await as_person(BOB, Role.OPERATOR), await as_person(BOB, Role.ADMIN)
-    for path in (links["hls"], links["hls_opus"], segment, links["waveform_json"], links["waveform_png"]):
+    others = [links[name] for name in ("hls", "waveform_json", "waveform_png", "artwork", "thumbnail")]
+    for path in (links["hls_opus"], segment, *others):
         for method in ("GET", "HEAD"):
             assert (await api.request(method, path)).status_code == 401
             assert (await api.request(method, path, headers=bob)).status_code == 403
@@ -85,7 +86,7 @@ async def test_nobody_else_gets_a_byte(api: httpx.AsyncClient, alice: dict[str, 
     for headers in ({}, bob):
         seen = (await api.get(here, headers=headers)).json()
         assert (seen["title"], seen["gated"], set(seen["links"])) == ("song", True, {"self", "runs"})
-        assert seen["version"]["master_url"] is seen["version"]["waveform"] is None
+        assert seen["version"]["master_url"] is seen["version"]["waveform"] is seen["artwork"] is None
         assert {stream["url"] for stream in seen["version"]["streams"]} == {None}
     public = [info async for info in storage().list(Bucket.PUBLIC)]
     assert public == []

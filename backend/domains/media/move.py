@@ -2,11 +2,11 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 
 from backend.db.models.media import Asset, Track, TrackVersion
 from backend.db.models.runs import Run, State
@@ -18,7 +18,7 @@ from backend.domains.media.versions import QUEUE, RETRY
 from backend.errors import NotFound, Snooze, Unavailable
 from backend.runtime import current_run, scheduler, task
 from backend.runtime.context import active_run_id
-from backend.storage import Bucket, ObjectKey, storage
+from backend.storage import Bucket, ObjectInfo, ObjectKey, artwork_key, storage
 
 PARALLEL_COPIES = 4
 AFTER_THE_OTHER = timedelta(seconds=2)
@@ -44,6 +44,7 @@ class _Place:
     home: Bucket
     target: Bucket
     writes: int
+    folders: tuple[str, ...]  # where its files lie, in either bucket
 
 
 async def move_track(track_id: str, report: Report) -> Moved:
@@ -69,27 +70,49 @@ async def _move_version(version_id: str, moved: Moved) -> None:
     while place := await _find(version_id):
         moved.home = str(place.target)
         if place.home is not place.target:
-            copied = await _copy_all(version_id, place)
+            copied = await _copy_all(place)
             if not await _point(version_id, place):
                 continue  # something was published, or the gate changed, since we looked
             moved.versions += 1
             moved.objects += len(copied)
             moved.size_bytes += sum(copied.values())
         other = Bucket.PUBLIC if place.target is Bucket.PRIVATE else Bucket.PRIVATE
-        if await _empty(version_id, other, place.target):
+        if await _empty(version_id, place.folders, other, place.target):
             return
 
 
 async def _find(version_id: str) -> _Place | None:
-    wanted = select(Track.id, TrackVersion.home, Track.gated, TrackVersion.writes).join(
-        TrackVersion, TrackVersion.track_id == Track.id
+    wanted = (
+        select(Track.id, TrackVersion.home, Track.gated, TrackVersion.writes, Asset.key)
+        .join(TrackVersion, TrackVersion.track_id == Track.id)
+        .outerjoin(Asset, Asset.id == Track.artwork_asset_id)
+        .where(TrackVersion.id == version_id)
     )
     async with database().reading() as session:
-        row = (await session.execute(wanted.where(TrackVersion.id == version_id))).first()
-    return _Place(row[0], Bucket(row[1]), home_for(row[2]), row[3]) if row else None  # None: it was removed meanwhile
+        row = (await session.execute(wanted)).first()
+    if row is None:
+        return None  # it was removed meanwhile
+    # A track's picture may be of a version that was removed, or drawn: it goes along with any version.
+    pictures = {_folder(artwork_key(owner, "artwork.jpg").path) for owner in (version_id, row[0])}
+    shown = {_folder(row[4])} if row[4] else set()
+    return _Place(row[0], Bucket(row[1]), home_for(row[2]), row[3], (version_id, *sorted(pictures | shown)))
 
 
-async def _copy_all(version_id: str, place: _Place) -> dict[ObjectKey, int]:
+def _folder(key: str) -> str:
+    return key.rpartition("/")[0]
+
+
+async def _files(folders: Iterable[str], bucket: Bucket) -> AsyncIterator[ObjectInfo]:
+    for folder in folders:
+        async for info in storage().list(bucket, folder):
+            yield info
+
+
+def _lies_under(folders: Iterable[str]) -> ColumnElement[bool]:
+    return or_(*(Asset.key.startswith(f"{folder}/", autoescape=True) for folder in folders))
+
+
+async def _copy_all(place: _Place) -> dict[ObjectKey, int]:
     """Copy every object of a version, and give the sizes."""
     gate = asyncio.Semaphore(PARALLEL_COPIES)
 
@@ -97,7 +120,7 @@ async def _copy_all(version_id: str, place: _Place) -> dict[ObjectKey, int]:
         async with gate:
             await copy_and_compare(source, source.within(place.target))
 
-    sizes = {info.key: info.size async for info in storage().list(place.home, version_id)}
+    sizes = {info.key: info.size async for info in _files(place.folders, place.home)}
     try:
         async with asyncio.TaskGroup() as group:
             for source in sizes:
@@ -143,7 +166,7 @@ async def _point(version_id: str, place: _Place) -> bool:
 
 async def _move_assets(unit: Unit, version_id: str, place: _Place) -> None:
     """Note the copies, and let what belongs to this version refer to them. What others refer to stays for them."""
-    under = (Asset.bucket == place.home, Asset.key.startswith(f"{version_id}/", autoescape=True))
+    under = (Asset.bucket == place.home, _lies_under(place.folders))
     ours = {"track_version_id": version_id, "version_id": version_id, "track_id": place.track_id}
     own_id = {"tracks": place.track_id, "track_versions": version_id}
     for asset in list(await unit.session.scalars(select(Asset).where(*under))):
@@ -160,12 +183,12 @@ async def _move_assets(unit: Unit, version_id: str, place: _Place) -> None:
     await unit.connection.execute(delete(Asset).where(*under, ~asset_is_referenced()))
 
 
-async def _empty(version_id: str, bucket: Bucket, target: Bucket) -> bool:
+async def _empty(version_id: str, folders: Sequence[str], bucket: Bucket, target: Bucket) -> bool:
     """Delete what is left of a version in the other bucket. False when it does not belong to the target any more."""
     async with database().reading() as session:
-        under = (Asset.bucket == bucket, Asset.key.startswith(f"{version_id}/", autoescape=True))
+        under = (Asset.bucket == bucket, _lies_under(folders))
         shared = set(await session.scalars(select(Asset.key).where(*under, asset_is_referenced())))
-    left = [info.key async for info in storage().list(bucket, version_id) if info.key.path not in shared]
+    left = [info.key async for info in _files(folders, bucket) if info.key.path not in shared]
     place = await _find(version_id)
     if place is not None and (place.home, place.target) != (target, target):
         return False

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.db.models.media import TrackVersion, Transcode, VersionStatus, Waveform
+from backend.db.models.media import Asset, Track, TrackVersion, Transcode, VersionStatus, Waveform
 from backend.db.session import database
 from backend.domains.media.access import NOBODY, Person, may_hear, must_hear
 from backend.domains.media.formats import PLAYLIST, StreamFormat
@@ -76,13 +77,31 @@ class VersionView:
 
 
 @dataclass(frozen=True)
+class ArtworkView:
+    """Where the picture and its thumbnail of 200 x 200 pixels are fetched, both JPEG.
+
+    `source` is `embedded` for the upload's own cover, `generated` for one that was drawn; `note` says why the upload's
+    is not used.
+    """
+
+    url: str
+    thumbnail_url: str
+    source: str
+    note: str | None
+
+
+@dataclass(frozen=True)
 class TrackView:
-    """A track with the version it shows. Of a gated one only its owner sees where its files are fetched."""
+    """A track with the version it shows. Of a gated one only its owner sees where its files are fetched.
+
+    `artwork` is null until it was made.
+    """
 
     id: str
     title: str
     artist: str | None
     gated: bool
+    artwork: ArtworkView | None
     version: VersionView
     created_at: datetime
 
@@ -100,6 +119,7 @@ async def get_track(track_id: str, person: Person = NOBODY) -> TrackView:
             await _stream(streams[format], home if heard else None) for format in StreamFormat if format in streams
         ]
         waveform = await session.get(Waveform, version.id)
+        artwork = await _artwork(session, track) if heard else None
     view = VersionView(
         id=version.id,
         status=version.status,
@@ -116,7 +136,7 @@ async def get_track(track_id: str, person: Person = NOBODY) -> TrackView:
         loudness=_loudness(version),
         created_at=version.created_at,
     )
-    return TrackView(track.id, track.title, track.artist, track.gated, view, track.created_at)
+    return TrackView(track.id, track.title, track.artist, track.gated, artwork, view, track.created_at)
 
 
 async def stream_object(track_id: str, format: str, name: str = PLAYLIST, person: Person = NOBODY) -> ObjectKey:
@@ -170,6 +190,12 @@ async def _waveform(waveform: Waveform, home: Bucket) -> WaveformView:
 
 async def _url(key: ObjectKey) -> str:
     return await storage().url(key, link_lifetime())
+
+
+async def _artwork(session: AsyncSession, track: Track) -> ArtworkView | None:
+    found = [await session.get(Asset, each) for each in (track.artwork_asset_id, track.artwork_thumb_asset_id) if each]
+    urls = [await _url(ObjectKey(Bucket(asset.bucket), asset.key)) for asset in found if asset]
+    return ArtworkView(*urls, track.artwork_source or "", track.artwork_note) if len(urls) == 2 else None
 
 
 def _loudness(version: TrackVersion) -> LoudnessView | None:

@@ -13,7 +13,9 @@ from backend.db.base import now
 from backend.db.models.media import Asset, Waveform
 from backend.db.models.runs import Run, State
 from backend.db.session import Database, unit_of_work
+from backend.domains.media.artwork import artwork_object, make_artwork
 from backend.domains.media.changes import change_track
+from backend.domains.media.history import remove_version
 from backend.domains.media.home import note_written
 from backend.domains.media.move import copy_and_compare, move_audio, move_track
 from backend.domains.media.tracks import stream_object, waveform_object
@@ -81,6 +83,29 @@ async def test_everything_of_every_version_moves_there_and_back(
         assert {bucket for bucket, path in places if path.startswith("originals/")} == {"private"}
         again = await move_audio(first.track_id)
         assert (again["versions"], again["objects"]) == (0, 0)
+
+
+async def test_the_picture_goes_along_also_when_its_version_was_removed(
+    database: Database, store: Storage, tmp_path: Path
+) -> None:
+    first = await track(tmp_path)
+    covered = audio.with_cover(tmp_path / "covered.flac")
+    second = await replace_audio(first.track_id, ALICE, sent(covered), "covered.flac")
+    drawn, embedded = [(await make_artwork(made.version_id)).source for made in (first, second)]
+    assert (drawn, embedded) == ("generated", "embedded")
+    await remove_version(first.track_id, second.version_id, ALICE)
+    keys = [await artwork_object(first.track_id, small) for small in (False, True)]
+    assert all(key.bucket is Bucket.PUBLIC and second.version_id in key.path for key in keys)
+    for gated, home in ((True, Bucket.PRIVATE), (False, Bucket.PUBLIC)):
+        await gate(first, gated)
+        await move_track(first.track_id, quiet)
+        assert [await artwork_object(first.track_id, small, ALICE) for small in (False, True)] == [
+            key.within(home) for key in keys
+        ]
+        for key in keys:
+            assert await store.exists(key.within(home))
+        other = Bucket.PRIVATE if home is Bucket.PUBLIC else Bucket.PUBLIC
+        assert not [info async for info in store.list(other, "artwork")]
 
 
 async def test_rows_follow_on_both_databases(database: Database, store: Storage, tmp_path: Path) -> None:
