@@ -26,9 +26,10 @@ class StreamView:
 
 @dataclass(frozen=True)
 class WaveformView:
-    """Where the waveform is fetched: as audiowaveform JSON, and as a PNG of 1800 x 280 pixels."""
+    """Where the waveform is fetched: as audiowaveform JSON or binary data, and as a PNG of 1800 x 280 pixels."""
 
     json_url: str
+    dat_url: str | None  # null when it was drawn before there was one
     png_url: str
     updated_at: datetime
 
@@ -134,11 +135,11 @@ async def master_object(track_id: str) -> ObjectKey:
 
 
 async def waveform_object(track_id: str, suffix: str) -> ObjectKey:
-    """The waveform of a track's newest version, `.json` or `.png`. Raises NotFound while there is none."""
+    """The waveform of a track's newest version: `.json`, `.dat` or `.png`. Raises NotFound while there is none."""
     async with database().reading() as session:
         _, version, _ = await _newest(session, track_id)
         waveform = await session.get(Waveform, version.id)
-    if waveform is None or suffix not in (".json", ".png"):
+    if waveform is None or suffix not in _kinds(waveform):
         raise NotFound(f"track {track_id} has no waveform {suffix!r}", field="track_id")
     return waveform_key(version.id, suffix)
 
@@ -165,8 +166,12 @@ async def _stream(stream: Transcode) -> StreamView:
 
 
 async def _waveform(waveform: Waveform) -> WaveformView:
-    data, picture = [await storage().url(waveform_key(waveform.track_version_id, end)) for end in (".json", ".png")]
-    return WaveformView(data, picture, waveform.updated_at)
+    urls = {kind: await storage().url(waveform_key(waveform.track_version_id, kind)) for kind in _kinds(waveform)}
+    return WaveformView(urls[".json"], urls.get(".dat"), urls[".png"], waveform.updated_at)
+
+
+def _kinds(waveform: Waveform) -> tuple[str, ...]:
+    return (".json", ".dat", ".png") if waveform.dat_asset_id else (".json", ".png")
 
 
 def _loudness(version: TrackVersion) -> LoudnessView | None:

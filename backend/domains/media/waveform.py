@@ -1,7 +1,8 @@
-"""Waveform: what a player draws of a version, as data (audiowaveform JSON, version 2) and as a picture."""
+"""Waveform: what a player draws of a version, as data (audiowaveform JSON and binary, version 2) and as a picture."""
 
 import asyncio
 import json
+import struct
 from pathlib import Path
 
 from backend.adapters import ffmpeg
@@ -33,16 +34,26 @@ async def make_waveform(version_id: str) -> int:
         await _measure(file, rate, channels, [points, drawn])
     if not points.samples:
         raise InvalidInput("nothing in the file can be decoded", field="file")
-    data = await asyncio.to_thread(as_json, points, rate)
-    picture = await asyncio.to_thread(draw, drawn.pairs())
-    contents = {waveform_key(version_id, ".json"): data, waveform_key(version_id, ".png"): picture}
-    for key, content in contents.items():
-        await storage().put(key, content)
-    async with unit_of_work() as unit:
-        data_id, picture_id = [await record_asset(unit, key, len(content)) for key, content in contents.items()]
-        values = {"json_asset_id": data_id, "png_asset_id": picture_id, "updated_at": now()}
-        await upsert(unit, Waveform, {"track_version_id": version_id}, values)
+    await _store(
+        version_id,
+        {
+            "json": await asyncio.to_thread(as_json, points, rate),
+            "dat": await asyncio.to_thread(as_dat, points, rate),
+            "png": await asyncio.to_thread(draw, drawn.pairs()),
+        },
+    )
     return len(points.pairs())
+
+
+async def _store(version_id: str, contents: dict[str, bytes]) -> None:
+    keys = {kind: waveform_key(version_id, f".{kind}") for kind in contents}
+    for kind, content in contents.items():
+        await storage().put(keys[kind], content)
+    async with unit_of_work() as unit:
+        assets = {
+            f"{kind}_asset_id": await record_asset(unit, keys[kind], len(content)) for kind, content in contents.items()
+        }
+        await upsert(unit, Waveform, {"track_version_id": version_id}, {**assets, "updated_at": now()})
 
 
 async def _measure(file: Path, rate: int, channels: int, peaks: list[Peaks]) -> None:
@@ -74,9 +85,20 @@ def as_json(peaks: Peaks, rate: int) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
+def as_dat(peaks: Peaks, rate: int) -> bytes:
+    """audiowaveform's binary data, version 2: a header of six little-endian numbers, then the values of the JSON as bytes.
+
+    Source: bbc/audiowaveform, doc/DataFormat.md. Bit 0 of the flags says that the values have 8 bits.
+    """
+    pairs = to_8_bit(peaks.pairs())
+    version, eight_bits, channels = 2, 1, 1
+    header = struct.pack("<iIiiIi", version, eight_bits, rate, peaks.samples_per_bucket, len(pairs), channels)
+    return header + pairs.tobytes()
+
+
 @task(queue=QUEUE, limit=4, retry=RETRY, timeout=900, key="waveform:{version_id}")
 async def draw_waveform(version_id: str) -> dict[str, int]:
-    """Draw the waveform of a version. A repeat writes the same two objects and the same row again."""
+    """Draw the waveform of a version. A repeat writes the same three objects and the same row again."""
     run = current_run()
     await run.progress(0, 1, "measuring peaks")
     points = await make_waveform(version_id)
