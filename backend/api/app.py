@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
-from backend.api import dead, exports, health, objects, queues, runs, schedules, session, tracks
+from backend.api import dead, exports, health, objects, own_tracks, queues, runs, schedules, session, tracks
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
 from backend.api.problems import Problem, install_problems, problems
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 ROUTERS = (
     session.router,
     tracks.router,
+    own_tracks.router,
     exports.router,
     runs.router,
     dead.router,
@@ -37,6 +38,7 @@ ROUTERS = (
 TAGS = [
     {"name": "session", "description": "Sign in with an account of the AT Protocol, see who you are, sign out."},
     {"name": "tracks", "description": "Upload audio, follow how it becomes playable, play it."},
+    {"name": "own tracks", "description": "What owners do with their tracks: replace the audio, go back, remove."},
     {"name": "exports", "description": "An artist's tracks as one archive."},
     {"name": "runs", "description": "Every piece of background work: find it, follow it, cancel it, requeue it."},
     {"name": "dead runs", "description": "What failed for good, grouped by error; requeue or purge it."},

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 
 from backend.domains.federation.sign_ins import Role, find_sign_in
+from backend.domains.media.access import Person, must_own
 from backend.errors import Forbidden, SignInRequired
 
 COOKIE = "backline_sign_in"
@@ -22,8 +23,12 @@ class Caller:
 
     def must_own(self, did: str | None) -> None:
         """Raise Forbidden unless the thing is theirs, or they are an admin."""
-        if did != self.did and not self.role.covers(Role.ADMIN):
-            raise Forbidden("this belongs to somebody else")
+        must_own(self.person, did)
+
+    @property
+    def person(self) -> Person:
+        """The caller as the media rooms know them."""
+        return Person(self.did, self.role.covers(Role.ADMIN))
 
     def must_be(self, role: Role) -> None:
         """Raise Forbidden unless they have this role, or one above it."""

@@ -33,7 +33,7 @@ FORM_BYTES = 1_000_000
 
 
 class Track(BaseModel):
-    """A track with its newest version, and where to go from here."""
+    """A track with the version it shows, and where to go from here."""
 
     id: str
     title: str
@@ -116,7 +116,7 @@ async def upload_track(request: Request, settings: AppSettings, caller: MaybeCal
     It streams into private storage and is looked at, made playable and measured in the background: follow the runs.
     What the file is, its first bytes say. Nothing is kept of an upload that is refused or breaks off.
     """
-    _refuse_at_once(request, settings)
+    refuse_at_once(request, settings)
     file = await incoming_file(request)
     async with aclosing(file.chunks):
         title, artist = file.fields.get("title"), file.fields.get("artist")
@@ -128,12 +128,12 @@ async def upload_track(request: Request, settings: AppSettings, caller: MaybeCal
 
 @router.get("", summary="List tracks", responses={200: examples.shown(examples.TRACK_PAGE)} | problems(422, 503))
 async def list_tracks(request: Request, query: Annotated[TrackQuery, Query()]) -> TrackPage:
-    """Every track, newest first, with where its newest version stands. Follow `next` for more."""
+    """Every track, newest first, with where the version it shows stands. Follow `next` for more."""
     items, following = page(request, await listing.list_tracks(query.limit + 1, query.cursor), query.limit)
     return TrackPage(items=items, next=following)
 
 
-def _refuse_at_once(request: Request, settings: Settings) -> None:
+def refuse_at_once(request: Request, settings: Settings) -> None:
     """What says of itself that it is too large is not read at all."""
     limit = settings.media.upload_limit_mb
     announced = request.headers.get("content-length", "")
@@ -155,7 +155,7 @@ async def show_track(track_id: TrackId) -> Track:
     responses=examples.media("application/vnd.apple.mpegurl") | problems(404, 416, 503),
 )
 async def play_best(request: Request, track_id: TrackId) -> Response:
-    """The master playlist: every format in which the newest version plays, with codec and bit rates."""
+    """The master playlist: every format in which the shown version plays, with codec and bit rates."""
     return await deliver(request, await tracks.master_object(track_id))
 
 
@@ -168,7 +168,7 @@ async def play_best(request: Request, track_id: TrackId) -> Response:
     | problems(404, 416, 422, 503),
 )
 async def play_track(request: Request, track_id: TrackId, format: Format, name: Name) -> Response:
-    """A playlist or a segment of the newest version. Give the playlist's URL to any HLS player."""
+    """A playlist or a segment of the version that is shown. Give the playlist's URL to any HLS player."""
     return await deliver(request, await tracks.stream_object(track_id, format, name))
 
 
@@ -180,5 +180,5 @@ async def play_track(request: Request, track_id: TrackId, format: Format, name: 
     responses=examples.media("application/json", "application/octet-stream", "image/png") | problems(404, 416, 503),
 )
 async def show_waveform(request: Request, track_id: TrackId, kind: Kind) -> Response:
-    """The waveform of the newest version: audiowaveform JSON or binary data (version 2), or a PNG of 1800 x 280 pixels."""
+    """The waveform of the version that is shown: audiowaveform JSON or binary data (version 2), or a PNG, 1800 x 280."""
     return await deliver(request, await tracks.waveform_object(track_id, f".{kind}"))

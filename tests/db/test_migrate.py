@@ -131,6 +131,20 @@ async def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(sqlite_databas
         assert (await connection.exec_driver_sql("PRAGMA foreign_keys")).scalar() == 1
 
 
+async def test_a_track_that_showed_its_newest_version_still_does(empty_database: Database) -> None:
+    await migrate(empty_database, to="0003")
+    async with empty_database.unit() as unit:
+        add = unit.connection.exec_driver_sql
+        await add("INSERT INTO assets VALUES ('a', 'private', 'k', 'audio/flac', 1, NULL, NULL, '2026-01-01')")
+        await add("INSERT INTO tracks (id, title, created_at) VALUES ('t', 'Song', '2026-01-01')")
+        for version in ("v1", "v2"):
+            columns = "(id, track_id, original_asset_id, status, created_at)"
+            await add(f"INSERT INTO track_versions {columns} VALUES ('{version}', 't', 'a', 'ready', '2026-01-01')")
+    await migrate(empty_database)
+    async with empty_database.reading() as session:
+        assert await session.scalar(select(Track.current_version_id)) == "v2"
+
+
 async def test_at_start_sqlite_is_migrated(tmp_path: Path) -> None:
     async with open_database(DatabaseSettings(data_dir=tmp_path)) as database:
         await prepare(database)

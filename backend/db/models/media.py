@@ -38,6 +38,9 @@ class Track(Base):
     title: Mapped[str] = mapped_column(String(500))
     artist: Mapped[str | None] = mapped_column(String(500))
     artist_did: Mapped[str | None] = mapped_column(String(255), index=True)  # the account it belongs to
+    # No foreign keys: the two tables would refer to each other, and neither row could be the first.
+    current_version_id: Mapped[str | None] = mapped_column(String(36))  # the version that is shown and played
+    next_version_id: Mapped[str | None] = mapped_column(String(36), index=True)  # takes its place once it is ready
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

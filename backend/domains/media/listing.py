@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import select
 
 from backend.db.models.media import Track, TrackVersion
 from backend.db.session import database
+from backend.domains.media.shown import SHOWN
 
 
 @dataclass(frozen=True)
 class TrackLine:
-    """A track and where its newest version stands. `duration_s` is null until the file was looked at."""
+    """A track and where the version it shows stands. `duration_s` is null until the file was looked at."""
 
     id: str
     title: str
@@ -25,15 +25,7 @@ class TrackLine:
 
 async def list_tracks(limit: int = 25, before: str | None = None) -> list[TrackLine]:
     """At most `limit` tracks. `before` is the id of the last one of the page before."""
-    other = aliased(TrackVersion)
-    newest = select(func.max(other.id)).where(other.track_id == Track.id).scalar_subquery()
-    statement = (
-        select(Track, TrackVersion)
-        .join(TrackVersion, TrackVersion.track_id == Track.id)
-        .where(TrackVersion.id == newest)
-        .order_by(Track.id.desc())
-        .limit(limit)
-    )
+    statement = select(Track, TrackVersion).join(TrackVersion, SHOWN).order_by(Track.id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(Track.id < before)
     async with database().reading() as session:

@@ -11,6 +11,7 @@ from backend.db.session import database
 from backend.domains.media.archive_names import Names
 from backend.domains.media.formats import PLAYLIST
 from backend.domains.media.playlist import read_playlist
+from backend.domains.media.shown import SHOWN
 from backend.errors import NotFound
 from backend.storage import Bucket, ObjectKey, hls_key, storage
 
@@ -82,27 +83,23 @@ async def find_sources(artist_did: str) -> tuple[list[Source], list[Skipped]]:
 async def _read(artist_did: str) -> Sequence[_Wanted]:
     statement = (
         select(Track, TrackVersion, Asset)
-        .join(TrackVersion, TrackVersion.track_id == Track.id)
+        .join(TrackVersion, SHOWN)
         .join(Asset, Asset.id == TrackVersion.original_asset_id)
         .where(Track.artist_did == artist_did)
-        .order_by(Track.id, TrackVersion.id)
+        .order_by(Track.id)
     )
     ready = (
         select(Transcode.track_version_id, Transcode.format)
         .join(TrackVersion, TrackVersion.id == Transcode.track_version_id)
-        .join(Track, Track.id == TrackVersion.track_id)
+        .join(Track, SHOWN)
         .where(Track.artist_did == artist_did, Transcode.status == VersionStatus.READY)
     )
     async with database().reading() as session:
-        # The last row of a track is its newest version.
-        newest = {
-            track.id: _Wanted(track, version, asset) for track, version, asset in await session.execute(statement)
-        }
-        by_version = {each.version.id: each for each in newest.values()}
+        by_version = {row[1].id: _Wanted(*row) for row in await session.execute(statement)}
         for version_id, format in await session.execute(ready):
             if version_id in by_version:
                 by_version[version_id].streams.append(format)
-    return list(newest.values())
+    return list(by_version.values())
 
 
 async def _original(wanted: _Wanted) -> tuple[tuple[ObjectKey, ...], int, str] | None:

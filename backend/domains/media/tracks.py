@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.db.models.media import Asset, Track, TrackVersion, Transcode, VersionStatus, Waveform
+from backend.db.models.media import TrackVersion, Transcode, VersionStatus, Waveform
 from backend.db.session import database
 from backend.domains.media.formats import PLAYLIST, StreamFormat
+from backend.domains.media.shown import find_shown
 from backend.errors import NotFound
 from backend.storage import ObjectKey, hls_key, master_key, storage, waveform_key
 
@@ -76,7 +76,7 @@ class VersionView:
 
 @dataclass(frozen=True)
 class TrackView:
-    """A track with its newest version."""
+    """A track with the version it shows."""
 
     id: str
     title: str
@@ -88,7 +88,7 @@ class TrackView:
 async def get_track(track_id: str) -> TrackView:
     """A track as it stands now. Raises NotFound."""
     async with database().reading() as session:
-        track, version, asset = await _newest(session, track_id)
+        track, version, asset = await find_shown(session, track_id)
         streams = {
             stream.format: stream
             for stream in await session.scalars(select(Transcode).filter_by(track_version_id=version.id))
@@ -115,9 +115,9 @@ async def get_track(track_id: str) -> TrackView:
 
 
 async def stream_object(track_id: str, format: str, name: str = PLAYLIST) -> ObjectKey:
-    """A playlist or a segment of a track's newest version. Raises NotFound while that format does not play."""
+    """A playlist or a segment of the version a track shows. Raises NotFound while that format does not play."""
     async with database().reading() as session:
-        _, version, _ = await _newest(session, track_id)
+        _, version, _ = await find_shown(session, track_id)
         stream = await session.get(Transcode, (version.id, format))
     if stream is None or stream.status != VersionStatus.READY:
         raise NotFound(f"track {track_id} has no stream {format!r} that plays", field="format")
@@ -125,9 +125,9 @@ async def stream_object(track_id: str, format: str, name: str = PLAYLIST) -> Obj
 
 
 async def master_object(track_id: str) -> ObjectKey:
-    """The master playlist of a track's newest version. Raises NotFound while nothing plays."""
+    """The master playlist of the version a track shows. Raises NotFound while nothing plays."""
     async with database().reading() as session:
-        _, version, _ = await _newest(session, track_id)
+        _, version, _ = await find_shown(session, track_id)
         plays = select(Transcode.format).filter_by(track_version_id=version.id, status=VersionStatus.READY)
         if await session.scalar(plays.limit(1)) is None:
             raise NotFound(f"track {track_id} has no stream that plays", field="track_id")
@@ -135,28 +135,13 @@ async def master_object(track_id: str) -> ObjectKey:
 
 
 async def waveform_object(track_id: str, suffix: str) -> ObjectKey:
-    """The waveform of a track's newest version: `.json`, `.dat` or `.png`. Raises NotFound while there is none."""
+    """The waveform of the version a track shows: `.json`, `.dat` or `.png`. Raises NotFound while there is none."""
     async with database().reading() as session:
-        _, version, _ = await _newest(session, track_id)
+        _, version, _ = await find_shown(session, track_id)
         waveform = await session.get(Waveform, version.id)
     if waveform is None or suffix not in _kinds(waveform):
         raise NotFound(f"track {track_id} has no waveform {suffix!r}", field="track_id")
     return waveform_key(version.id, suffix)
-
-
-async def _newest(session: AsyncSession, track_id: str) -> tuple[Track, TrackVersion, Asset]:
-    wanted = (
-        select(Track, TrackVersion, Asset)
-        .join(TrackVersion, TrackVersion.track_id == Track.id)
-        .join(Asset, Asset.id == TrackVersion.original_asset_id)
-        .where(Track.id == track_id)
-        .order_by(TrackVersion.id.desc())
-        .limit(1)
-    )
-    found = (await session.execute(wanted)).first()
-    if found is None:
-        raise NotFound(f"there is no track {track_id}", field="track_id")
-    return found[0], found[1], found[2]
 
 
 async def _stream(stream: Transcode) -> StreamView:

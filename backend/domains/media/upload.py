@@ -3,15 +3,17 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from backend.adapters.sniff import ACCEPTED, HEAD, AudioType, sniff
 from backend.db.ids import new_id
 from backend.db.models.media import Asset, Track, TrackVersion
-from backend.db.session import current_unit, database, unit_of_work
+from backend.db.session import Unit, current_unit, database, unit_of_work
+from backend.domains.media.access import Person, check_owner, own_track
 from backend.domains.media.ingest import schedule_ingest
 from backend.domains.media.names import shown_name, title_of
+from backend.domains.media.shown import show_when_ready
 from backend.errors import InvalidInput, TooLarge, UnsupportedMedia
 from backend.settings import get_settings
 from backend.storage import ObjectKey, original_key, storage
@@ -19,6 +21,8 @@ from backend.storage import ObjectKey, original_key, storage
 logger = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
+
+Begin = Callable[[Unit, str], Awaitable[str]]  # in the unit, with the version's id: gives the id of its track
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,45 @@ async def store_upload(
 ) -> Upload:
     """Take an upload in: the bytes into private storage, then the rows and the first run in one unit of work.
 
-    `filename` is kept to be shown; `artist_did` is the account the track belongs to. Raises InvalidInput when there are no bytes, UnsupportedMedia when they are no sound,
-    TooLarge when they are more than UPLOAD_LIMIT_MB; then, and when the sender breaks off, nothing is left behind.
+    `filename` is kept to be shown; `artist_did` is the account the track belongs to. Raises InvalidInput when there are
+    no bytes, UnsupportedMedia when they are no sound, TooLarge when they are more than UPLOAD_LIMIT_MB; then, and when
+    the sender breaks off, nothing is left behind.
     """
+
+    async def begin(unit: Unit, version_id: str) -> str:
+        track = Track(
+            id=new_id(),
+            title=shown_name(title) or title_of(filename),
+            artist=shown_name(artist),
+            artist_did=artist_did,
+            current_version_id=version_id,
+        )
+        unit.session.add(track)
+        await unit.session.flush()
+        return track.id
+
+    return await _take_in(body, filename, begin)
+
+
+async def replace_audio(
+    track_id: str, person: Person, body: AsyncIterator[bytes], filename: str | None = None
+) -> Upload:
+    """Take a new version of a track in, in the same way. It is shown once it is ready; until then the old one plays.
+
+    Raises NotFound, SignInRequired and Forbidden before the first byte is read, and what `store_upload` raises.
+    """
+    await check_owner(track_id, person)
+
+    async def begin(unit: Unit, version_id: str) -> str:
+        # Meanwhile the track may have been removed, or given to somebody else.
+        track = await own_track(unit, track_id, person)
+        await show_when_ready(unit, track.id, version_id)
+        return track.id
+
+    return await _take_in(body, filename, begin)
+
+
+async def _take_in(body: AsyncIterator[bytes], filename: str | None, begin: Begin) -> Upload:
     if current_unit() is not None:
         raise RuntimeError("an upload takes longer than a transaction may: call it outside of the unit of work")
     incoming = Incoming(body, get_settings().media.upload_limit_mb * MEGABYTE)
@@ -51,10 +91,7 @@ async def store_upload(
     await storage().put(key, incoming.bytes())
     recorded = False
     try:
-        about = Track(
-            id=new_id(), title=shown_name(title) or title_of(filename), artist=shown_name(artist), artist_did=artist_did
-        )
-        made = await _record(about, version_id, key, kind, incoming, filename)
+        made = await _record(begin, version_id, key, kind, incoming, filename)
         recorded = True
     finally:
         if not recorded:
@@ -100,7 +137,7 @@ class Incoming:
 
 
 async def _record(
-    track: Track,
+    begin: Begin,
     version_id: str,
     key: ObjectKey,
     kind: AudioType,
@@ -117,12 +154,12 @@ async def _record(
         filename=shown_name(filename),
     )
     async with unit_of_work() as unit:
-        unit.session.add_all([track, asset])
-        await unit.session.flush()
-        unit.session.add(TrackVersion(id=version_id, track_id=track.id, original_asset_id=asset.id))
+        unit.session.add(asset)
+        track_id = await begin(unit, version_id)
+        unit.session.add(TrackVersion(id=version_id, track_id=track_id, original_asset_id=asset.id))
         await unit.session.flush()
         receipt = await schedule_ingest(version_id)
-    return Upload(track.id, version_id, receipt.id)
+    return Upload(track_id, version_id, receipt.id)
 
 
 async def _discard(version_id: str, key: ObjectKey) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from backend.db.models.media import Asset, Track, TrackVersion, VersionStatus
 from backend.db.session import database, unit_of_work
+from backend.domains.media.shown import became_ready
 from backend.domains.media.workspace import workspace
 from backend.errors import Conflict, NotFound, Steer
 from backend.runtime import Retry, current_run
@@ -102,9 +103,11 @@ def outcome_of(error: BaseException) -> tuple[VersionStatus, str]:
 
 
 async def move(version_id: str, status: VersionStatus, error: str | None = None) -> None:
-    """Give a version a status. Nothing but `ready` replaces `ready`."""
+    """Give a version a status. Nothing but `ready` replaces `ready`. One that a track waits for is shown."""
     statement = update(TrackVersion).where(TrackVersion.id == version_id).values(status=status, error=error)
     if status is not VersionStatus.READY:
         statement = statement.where(TrackVersion.status != VersionStatus.READY)
     async with unit_of_work() as unit:
         await unit.connection.execute(statement)
+        if status is VersionStatus.READY:
+            await became_ready(unit, version_id)

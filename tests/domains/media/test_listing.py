@@ -3,6 +3,7 @@
 from backend.db.models.media import Asset, Track, TrackVersion
 from backend.db.session import Database
 from backend.domains.media.listing import list_tracks
+from backend.domains.media.shown import show
 
 
 async def make(database: Database, title: str, versions: int = 1) -> str:
@@ -13,14 +14,17 @@ async def make(database: Database, title: str, versions: int = 1) -> str:
         )
         unit.session.add_all([track, asset])
         await unit.session.flush()
-        for number in range(versions):
-            status = "ready" if number == versions - 1 else "failed"
-            unit.session.add(TrackVersion(track_id=track.id, original_asset_id=asset.id, status=status))
-            await unit.session.flush()
+        shown = [
+            TrackVersion(track_id=track.id, original_asset_id=asset.id, status="ready" if number == 0 else "failed")
+            for number in range(versions)
+        ]
+        unit.session.add_all(shown)
+        await unit.session.flush()
+        await show(unit, track.id, shown[0].id)
         return track.id
 
 
-async def test_lists_each_track_once_with_its_newest_version(database: Database) -> None:
+async def test_lists_each_track_once_with_the_version_it_shows(database: Database) -> None:
     made = [await make(database, title, versions) for title, versions in (("a", 1), ("b", 3), ("c", 2))]
     listed = await list_tracks()
     assert [line.id for line in listed] == made[::-1]
