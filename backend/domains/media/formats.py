@@ -9,7 +9,7 @@ from backend.settings.media import MediaSettings
 MASTER = "master.m3u8"
 PLAYLIST = "playlist.m3u8"
 INIT = "init.mp4"
-SEGMENTS = "segment_%03d.m4s"
+SEGMENT = "segment_%03d.m4s"
 
 
 class StreamFormat(StrEnum):
@@ -77,10 +77,13 @@ def _common_rate(rate: int) -> list[str]:
 
 
 def hls(segment_s: int) -> list[str]:
-    """A whole, closed playlist of fMP4 segments (RFC 8216): every segment listed, ENDLIST at its end."""
+    """A whole, closed playlist of fMP4 segments (RFC 8216): every segment listed, ENDLIST at its end.
+
+    A segment has its name as soon as it is finished, and not before.
+    """
     return [
         *("-f", "hls", "-hls_time", str(segment_s), "-hls_list_size", "0", "-hls_playlist_type", "vod"),
-        *("-hls_flags", "independent_segments", "-hls_segment_type", "fmp4"),
-        *("-hls_fmp4_init_filename", INIT, "-hls_segment_filename", SEGMENTS),
+        *("-hls_flags", "independent_segments+temp_file", "-hls_segment_type", "fmp4"),
+        *("-hls_fmp4_init_filename", INIT, "-hls_segment_filename", SEGMENT),
         PLAYLIST,
     ]

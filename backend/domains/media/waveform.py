@@ -6,13 +6,14 @@ import struct
 from pathlib import Path
 
 from backend.adapters import ffmpeg
+from backend.adapters.ffmpeg import OnSeconds
 from backend.db.base import now
 from backend.db.models.media import Waveform
 from backend.db.session import unit_of_work
 from backend.domains.media.peaks import Peaks, mono, to_8_bit
 from backend.domains.media.picture import WIDTH, draw
 from backend.domains.media.rows import record_asset, upsert
-from backend.domains.media.versions import QUEUE, RETRY, find_original
+from backend.domains.media.versions import QUEUE, RETRY, Original, find_original
 from backend.errors import InvalidInput
 from backend.runtime import current_run, scheduler, task
 from backend.settings import get_settings
@@ -27,15 +28,31 @@ async def make_waveform(version_id: str) -> int:
     Raises NotFound, Conflict before ingest, InvalidInput when nothing can be decoded.
     """
     original = await find_original(version_id)
+    original.measured()
+    async with original.open() as file:
+        return await draw_file(original, file)
+
+
+async def draw_file(original: Original, file: Path, on_seconds: OnSeconds | None = None) -> int:
+    """The same on an original that is open already. `on_seconds` is awaited with the seconds done."""
     duration_s, rate, channels = original.measured()
     points = Peaks(max(1, rate // get_settings().media.waveform_pixels_per_s))
     drawn = Peaks(max(1, round(duration_s * rate) // (WIDTH * BUCKETS_PER_COLUMN)))
-    async with original.open() as file:
-        await _measure(file, rate, channels, [points, drawn])
+
+    def take(block: bytes) -> None:
+        samples = mono(block, channels)
+        for each in (points, drawn):
+            each.add(samples)
+
+    async with ffmpeg.decoding(file, rate, channels) as blocks:
+        async for block in blocks:
+            await asyncio.to_thread(take, block)
+            if on_seconds:
+                await on_seconds(points.samples / rate)
     if not points.samples:
         raise InvalidInput("nothing in the file can be decoded", field="file")
     await _store(
-        version_id,
+        original.version_id,
         {
             "json": await asyncio.to_thread(as_json, points, rate),
             "dat": await asyncio.to_thread(as_dat, points, rate),
@@ -54,17 +71,6 @@ async def _store(version_id: str, contents: dict[str, bytes]) -> None:
             f"{kind}_asset_id": await record_asset(unit, keys[kind], len(content)) for kind, content in contents.items()
         }
         await upsert(unit, Waveform, {"track_version_id": version_id}, {**assets, "updated_at": now()})
-
-
-async def _measure(file: Path, rate: int, channels: int, peaks: list[Peaks]) -> None:
-    def take(block: bytes) -> None:
-        samples = mono(block, channels)
-        for each in peaks:
-            each.add(samples)
-
-    async with ffmpeg.decoding(file, rate, channels) as blocks:
-        async for block in blocks:
-            await asyncio.to_thread(take, block)
 
 
 def as_json(peaks: Peaks, rate: int) -> bytes:
