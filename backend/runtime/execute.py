@@ -19,6 +19,7 @@ from backend.db.base import now
 from backend.db.models.runs import Outcome, State
 from backend.errors import InvalidArguments, Steer, TimedOut, UnknownTask
 from backend.runtime.after import follow
+from backend.runtime.apart import apart
 from backend.runtime.context import Progress, RunContext, enter_run
 from backend.runtime.fault import Fault
 from backend.runtime.ledger.entries import Ended, Progressed, Started
@@ -205,13 +206,13 @@ class Executor:
         arguments = spec.arguments.load(ticket.args)
         try:
             async with asyncio.timeout(limit) as clock:
-                result = await spec.function(**arguments)
+                result = await apart(spec.function, **arguments)
         except TimeoutError as error:
             if clock.expired():
                 raise TimedOut(f"{spec.name} took longer than {limit:g} s") from error
             raise
         stored = _storable(result)
-        await follow(spec.name, ticket.args, stored)
+        await apart(follow, spec.name, ticket.args, stored)
         return stored
 
     def _succeeded(self, running: Running, result: object) -> Ended:

@@ -1,12 +1,15 @@
 """A stream into an object: whole or not at all, in constant memory, and undone when the sender stops."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from io import RawIOBase
 from pathlib import Path
 
 from obstore.store import LocalStore
 
+from backend.errors import Unavailable
 from backend.storage.keys import ObjectKey
 from backend.storage.port import READ_CHUNK, Backend, Content, OpenObject
 from backend.storage.translate import translated
@@ -15,6 +18,7 @@ PART = 5 * 1024 * 1024  # the smallest part S3 takes
 PARALLEL_PARTS = 4
 _QUEUED = 8  # chunks between the sender and the store
 _UNDO_S = 10.0
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Stopped(Exception):
@@ -89,10 +93,23 @@ async def _read(file: Path) -> AsyncIterator[bytes]:
 
 
 async def save(opened: OpenObject, file: Path) -> None:
-    """Write an object to a local file, without blocking the loop."""
-    target = await asyncio.to_thread(file.open, "wb")
+    """Write an object to a local file, without blocking the loop. Raises Unavailable when the disk is full."""
     try:
-        async for chunk in opened:
-            await asyncio.to_thread(target.write, chunk)
-    finally:
-        await asyncio.to_thread(target.close)
+        # Unbuffered: what does not fit is refused at the write, not once more when the file is closed.
+        target = await asyncio.to_thread(file.open, "wb", buffering=0)
+        try:
+            async for chunk in opened:
+                await asyncio.to_thread(_write, target, chunk)
+        finally:
+            await asyncio.to_thread(target.close)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        reason = f"there is no space for a copy of {opened.info.key}: free some in the directory that TMPDIR names"
+        raise Unavailable(reason) from error
+
+
+def _write(target: RawIOBase, chunk: bytes) -> None:
+    left = memoryview(chunk)
+    while left:
+        left = left[target.write(left) or 0 :]

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+from contextlib import suppress
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -57,6 +58,36 @@ async def test_errors_that_cannot_be_read_or_pickled(crew: Crew) -> None:
     assert "Speechless" in (runs[0].error_type or "")
     assert runs[1].error == "code 7"
     assert all(run.attempts[0].traceback for run in runs)
+
+
+@each_engine
+async def test_a_failed_task_group_is_a_failure_and_no_stop(crew: Crew) -> None:
+    starts = 0
+
+    async def fail() -> None:
+        raise ValueError("a part failed")
+
+    async def in_parts() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+
+    @task(queue="media", retry=Retry(attempts=2, base=0.0))
+    async def grouped() -> None:
+        nonlocal starts
+        starts += 1
+        await in_parts()
+
+    @task(queue="media", retry=ONCE, timeout=0.3)
+    async def endless() -> None:
+        with suppress(ExceptionGroup):
+            await in_parts()
+        await asyncio.sleep(60)
+
+    async with crew():
+        run = await ended((await enqueue(grouped)).id)
+        slow = await ended((await enqueue(endless)).id)
+    assert (run.state, run.attempt, run.error_type, starts) == ("dead", 2, "ExceptionGroup", 2)
+    assert (slow.state, slow.error_type) == ("dead", "TimedOut")
 
 
 @each_engine

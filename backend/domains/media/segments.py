@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from backend.adapters.ffmpeg import FfmpegFailed
+from backend.domains.media.boxes import is_whole
 from backend.domains.media.formats import PLAYLIST, SEGMENT, StreamFormat
 from backend.domains.media.playlist import Playlist, read_playlist, with_kept_promise
 from backend.errors import Unavailable
@@ -20,9 +21,14 @@ def whole_playlist(directory: Path, duration_s: float) -> Playlist:
     file = directory / PLAYLIST
     text = with_kept_promise(file.read_text()) if file.exists() else ""
     playlist = read_playlist(text)
-    missing = [name for name in playlist.files if not (directory / name).is_file()]
-    if not playlist.ended or playlist.init is None or not playlist.segments or missing:
-        raise FfmpegFailed(f"ffmpeg left an unfinished stream behind, without {', '.join(missing) or 'its end'}")
+    # On a full disk ffmpeg's HLS muxer cuts segments short, says nothing, and ends as if all were well.
+    broken = [name for name in playlist.files if not is_whole(directory / name)]
+    if not playlist.ended or playlist.init is None or not playlist.segments or broken:
+        lacking = ", ".join(broken) or "its end"
+        raise FfmpegFailed(
+            f"ffmpeg left an unfinished stream behind, without {lacking}: see that there is free space in the directory "
+            "that TMPDIR names"
+        )
     if abs(playlist.duration_s - duration_s) > LENGTH_TOLERANCE_S:
         raise FfmpegFailed(f"ffmpeg made {playlist.duration_s:.2f} s of stream from {duration_s:.2f} s of sound")
     file.write_text(text)

@@ -36,10 +36,14 @@ def test_a_stream_that_ffmpeg_did_not_finish_is_no_stream(tmp_path: Path) -> Non
         whole_playlist(tmp_path, 6.0)
     whole = '#EXTM3U\n#EXT-X-MAP:URI="init.mp4"\n#EXTINF:6.0,\nsegment_000.m4s\n#EXT-X-ENDLIST\n'
     (tmp_path / "playlist.m3u8").write_text(whole)
-    (tmp_path / "init.mp4").write_text("x")
+    box = b"\0\0\0\x08free"
+    (tmp_path / "init.mp4").write_bytes(box)
     with pytest.raises(FfmpegFailed, match=r"without segment_000\.m4s"):
         whole_playlist(tmp_path, 6.0)
-    (tmp_path / "segment_000.m4s").write_text("x")
+    (tmp_path / "segment_000.m4s").write_bytes(box[:7])  # as a full disk leaves it
+    with pytest.raises(FfmpegFailed, match=r"without segment_000\.m4s"):
+        whole_playlist(tmp_path, 6.0)
+    (tmp_path / "segment_000.m4s").write_bytes(box)
     assert whole_playlist(tmp_path, 6.2).duration_s == 6.0
     with pytest.raises(FfmpegFailed, match=r"6\.00 s of stream from 9\.00 s"):
         whole_playlist(tmp_path, 9.0)
