@@ -21,6 +21,7 @@ class MediaSettings(Section):
     )
     transcode_lanes: int = Field(2, ge=1, le=16, description="Programs that one transcode runs beside each other.")
     export_days: int = Field(7, ge=1, le=365, description="Days that an artist's archive is kept.")
+    sweep_grace_h: int = Field(48, ge=24, description="Hours that an object stays which nothing refers to.")
     waveform_pixels_per_s: int = Field(20, ge=1, le=200, description="Points per second of a waveform.")
 
     @field_validator("alac_artists", mode="before")

@@ -12,6 +12,7 @@ from backend.storage.keys import (
     hls_prefix,
     master_key,
     original_key,
+    owner_of,
     waveform_key,
 )
 from backend.storage.local import local_storage
@@ -33,6 +34,7 @@ __all__ = [
     "memory_storage",
     "open_storage",
     "original_key",
+    "owner_of",
     "storage",
     "use_storage",
     "waveform_key",

@@ -11,6 +11,8 @@ from backend.errors import InvalidInput
 LONGEST_PATH = 500  # bytes; the column that keeps keys is as wide
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
+_OWNER = re.compile(r"(^|/)(?P<id>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})([/.]|$)")
+
 CONTENT_TYPES = MappingProxyType(
     {
         ".aac": "audio/aac",
@@ -102,6 +104,12 @@ def waveform_key(version_id: str, suffix: str) -> ObjectKey:
 def export_key(export_id: str) -> ObjectKey:
     """The archive of an export. The last part is what a browser names the file."""
     return ObjectKey(Bucket.PRIVATE, f"exports/{_checked(export_id)}/tracks.zip")
+
+
+def owner_of(key: ObjectKey) -> str | None:
+    """The id of the thing an object belongs to: the UUID in its path. None for what no builder here named."""
+    found = _OWNER.search(key.path)
+    return found["id"] if found else None
 
 
 def _bucket(name: str) -> Bucket:

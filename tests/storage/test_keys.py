@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import InvalidInput
-from backend.storage import Bucket, ObjectKey, hls_key, hls_prefix, master_key, original_key, waveform_key
+from backend.storage import Bucket, ObjectKey, hls_key, hls_prefix, master_key, original_key, owner_of, waveform_key
 
 HOSTILE = [
     "",
@@ -111,3 +111,16 @@ def test_the_type_is_what_the_name_says(path: str, suffix: str, content_type: st
 def test_a_suffix_carries_its_dot() -> None:
     with pytest.raises(InvalidInput, match="dot"):
         original_key("v1", "wav")
+
+
+@pytest.mark.parametrize(
+    "path", ["{id}/hls_opus/init.mp4", "originals/{id}.flac", "exports/{id}/tracks.zip", "{id}/waveform.json", "{id}"]
+)
+def test_an_object_names_what_it_belongs_to(path: str) -> None:
+    version_id = "0192a6b1-7b02-7a4f-8d20-6c7b8a9e1f44"
+    assert owner_of(ObjectKey(Bucket.PUBLIC, path.format(id=version_id))) == version_id
+
+
+@pytest.mark.parametrize("path", ["checks/00ff", "a/0192a6b1-7b02/b", "x0192a6b1-7b02-7a4f-8d20-6c7b8a9e1f44/y"])
+def test_what_we_did_not_name_belongs_to_nothing(path: str) -> None:
+    assert owner_of(ObjectKey(Bucket.PUBLIC, path)) is None

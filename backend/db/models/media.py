@@ -51,7 +51,7 @@ class TrackVersion(Base):
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     track_id: Mapped[str] = mapped_column(ForeignKey("tracks.id", ondelete="CASCADE"), index=True)
-    original_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"))
+    original_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"), index=True)
     status: Mapped[str] = mapped_column(String(20), default=VersionStatus.PENDING)
     error: Mapped[str | None] = mapped_column(Text)
     codec: Mapped[str | None] = mapped_column(String(50))
@@ -91,7 +91,7 @@ class Transcode(Base):
     track_version_id: Mapped[str] = mapped_column(ForeignKey("track_versions.id", ondelete="CASCADE"), primary_key=True)
     format: Mapped[str] = mapped_column(String(20), primary_key=True)
     status: Mapped[str] = mapped_column(String(20), default=StreamStatus.PROCESSING)
-    playlist_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"))
+    playlist_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
     segment_prefix_key: Mapped[str] = mapped_column(String(200))
     error: Mapped[str | None] = mapped_column(Text)
     run_id: Mapped[str | None] = mapped_column(String(36))  # that made what plays
@@ -104,9 +104,9 @@ class Waveform(Base):
     __tablename__ = "waveforms"
 
     track_version_id: Mapped[str] = mapped_column(ForeignKey("track_versions.id", ondelete="CASCADE"), primary_key=True)
-    json_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"))
-    png_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"))
-    dat_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"))
+    json_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"), index=True)
+    png_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"), index=True)
+    dat_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
 
@@ -125,3 +125,13 @@ class Export(Base):
     finished_at: Mapped[datetime | None]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     removed_at: Mapped[datetime | None]  # its object is gone
+
+
+class UnreferencedObject(Base):
+    """An object that a sweep found without any reference. It goes when its time of grace is over."""
+
+    __tablename__ = "unreferenced_objects"
+
+    bucket: Mapped[str] = mapped_column(String(20), primary_key=True)
+    key: Mapped[str] = mapped_column(String(500), primary_key=True)
+    since: Mapped[datetime] = mapped_column(index=True)

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -15,10 +15,12 @@ def upgrade() -> None:
     with op.batch_alter_table("waveforms") as waveforms:
         waveforms.add_column(sa.Column("dat_asset_id", sa.String(length=36), nullable=True))
         waveforms.create_foreign_key(op.f("fk_waveforms_dat_asset_id_assets"), "assets", ["dat_asset_id"], ["id"])
+    op.create_index(op.f("ix_waveforms_dat_asset_id"), "waveforms", ["dat_asset_id"])
 
 
 def downgrade() -> None:
     """Neither."""
+    op.drop_index(op.f("ix_waveforms_dat_asset_id"), "waveforms")
     with op.batch_alter_table("waveforms") as waveforms:
         waveforms.drop_constraint(op.f("fk_waveforms_dat_asset_id_assets"), type_="foreignkey")
         waveforms.drop_column("dat_asset_id")
