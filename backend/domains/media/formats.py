@@ -37,13 +37,20 @@ def checked_formats(formats: Sequence[str]) -> list[StreamFormat]:
 
 
 def refusal(
-    format: StreamFormat, *, lossless: bool | None, artist_did: str | None, settings: MediaSettings
+    format: StreamFormat,
+    *,
+    lossless: bool | None,
+    channels: int | None,
+    artist_did: str | None,
+    settings: MediaSettings,
 ) -> str | None:
     """Why a version may not be streamed in this format, or None when it may."""
     if format is not StreamFormat.HLS_ALAC:
         return None
     if not lossless:
         return "the original is lossy: a lossless stream of it would promise what is not there"
+    if channels is None or channels > 2:
+        return "the original has more than two channels: the encoder would mix some layouts anew"
     if artist_did is None or artist_did not in settings.alac_artists:
         return f"{artist_did or 'a track without an account'} is not in ALAC_ARTISTS"
     return None

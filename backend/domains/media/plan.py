@@ -44,5 +44,10 @@ async def default_formats(version_id: str) -> list[StreamFormat]:
 
 
 def _refusal(format: StreamFormat, original: Original) -> str | None:
-    settings = get_settings().media
-    return refusal(format, lossless=original.lossless, artist_did=original.artist_did, settings=settings)
+    return refusal(
+        format,
+        lossless=original.lossless,
+        channels=original.channels,
+        artist_did=original.artist_did,
+        settings=get_settings().media,
+    )
