@@ -59,6 +59,10 @@ bench-export *options:
 bench-pipeline *options:
     uv run python -m benchmarks.pipeline {{ options }}
 
+# Look sounds up among a million stored tracks
+bench-fingerprints *options:
+    uv run python -m benchmarks.fingerprints {{ options }}
+
 # What CI checks before the tests
 lint:
     uv run ruff check .

@@ -11,9 +11,24 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
-from backend.api import dead, exports, health, objects, own_tracks, queues, runs, schedules, session, tracks
+from backend.api import (
+    artwork,
+    dead,
+    exports,
+    health,
+    objects,
+    own_tracks,
+    player,
+    queues,
+    reports,
+    runs,
+    schedules,
+    session,
+    tracks,
+)
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
+from backend.api.cors import PlayerCors
 from backend.api.problems import Problem, install_problems, problems
 from backend.db.session import database
 from backend.runtime.telemetry import set_up_logging, set_up_tracing, trace_database
@@ -25,13 +40,16 @@ logger = logging.getLogger(__name__)
 ROUTERS = (
     session.router,
     tracks.router,
+    artwork.router,
     own_tracks.router,
     exports.router,
+    reports.router,
     runs.router,
     dead.router,
     queues.router,
     schedules.router,
     objects.router,
+    player.router,
     health.router,
 )
 
@@ -40,6 +58,7 @@ TAGS = [
     {"name": "tracks", "description": "Upload audio, follow how it becomes playable, play it."},
     {"name": "own tracks", "description": "What owners do with their tracks: replace the audio, go back, remove."},
     {"name": "exports", "description": "An artist's tracks as one archive."},
+    {"name": "reports", "description": "What an admin should look at, such as two tracks with the same sound."},
     {"name": "runs", "description": "Every piece of background work: find it, follow it, cancel it, requeue it."},
     {"name": "dead runs", "description": "What failed for good, grouped by error; requeue or purge it."},
     {"name": "queues", "description": "Backlogs and limits; pause and resume queues and tasks."},
@@ -71,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.add_middleware(RequestBoundary)
+    app.add_middleware(PlayerCors, origins=settings.http.player_origins)
     install_problems(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -160,6 +160,12 @@ TRACK = {
     "id": TRACK_ID,
     "title": "Night Drive",
     "artist": "Anna",
+    "artwork": {
+        "url": f"/objects/public/artwork/{VERSION_ID}/artwork.jpg",
+        "thumbnail_url": f"/objects/public/artwork/{VERSION_ID}/thumbnail.jpg",
+        "source": "embedded",
+        "note": None,
+    },
     "created_at": "2026-11-23T09:00:00.100Z",
     "version": VERSION,
     "links": {
@@ -170,6 +176,8 @@ TRACK = {
         "waveform_json": f"/tracks/{TRACK_ID}/waveform.json",
         "waveform_dat": f"/tracks/{TRACK_ID}/waveform.dat",
         "waveform_png": f"/tracks/{TRACK_ID}/waveform.png",
+        "artwork": f"/tracks/{TRACK_ID}/artwork.jpg",
+        "thumbnail": f"/tracks/{TRACK_ID}/thumbnail.jpg",
     },
 }
 WAVEFORM = {
@@ -198,8 +206,9 @@ TRACK_PAGE = {
 UPLOADED = {
     "track": TRACK
     | {
+        "artwork": None,
         "version": VERSION
-        | {"status": "pending", "master_url": None, "streams": [], "waveform": None, "loudness": None}
+        | {"status": "pending", "master_url": None, "streams": [], "waveform": None, "loudness": None},
     },
     "run_ids": [RUN_ID],
     "links": {

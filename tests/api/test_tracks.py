@@ -65,16 +65,11 @@ async def test_a_track_goes_all_the_way_through(api: httpx.AsyncClient, wav: Pat
     assert track["version"]["status"] == "ready"
     assert track["version"]["duration_s"] == 2.0
     assert track["version"]["loudness"]["integrated_lufs"] < 0
-    assert set(track["links"]) == {
-        "self",
-        "runs",
-        "hls",
-        "hls_opus",
-        "hls_aac",
-        *(f"waveform_{kind}" for kind in ("json", "dat", "png")),
-    }
+    waveforms = {f"waveform_{kind}" for kind in ("json", "dat", "png")}
+    assert set(track["links"]) == {"self", "runs", "hls", "hls_opus", "hls_aac", *waveforms, "artwork", "thumbnail"}
     runs = (await api.get(track["links"]["runs"])).json()["items"]
-    assert {run["task"] for run in runs} == {"ingest_upload", "transcode_version"}
+    crew = {"ingest_upload", "transcode_version", "extract_artwork", "fingerprint_version"}
+    assert {run["task"] for run in runs} == crew
     assert {run["state"] for run in runs} == {"succeeded"}
 
 
