@@ -17,6 +17,7 @@ from backend.api import (
     health,
     objects,
     own_tracks,
+    player,
     publications,
     queues,
     runs,
@@ -26,6 +27,7 @@ from backend.api import (
 )
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
+from backend.api.cors import PlayerCors
 from backend.api.problems import Problem, install_problems, problems
 from backend.db.session import database
 from backend.runtime.telemetry import set_up_logging, set_up_tracing, trace_database
@@ -45,6 +47,7 @@ ROUTERS = (
     queues.router,
     schedules.router,
     objects.router,
+    player.router,
     health.router,
 )
 
@@ -85,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.add_middleware(RequestBoundary)
+    app.add_middleware(PlayerCors, origins=settings.http.player_origins)
     install_problems(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -9,6 +9,7 @@ import typer
 from backend.cli import dead, queues, runs, schedules, sign_ins
 from backend.cli.demo import demo
 from backend.cli.doctor import doctor
+from backend.cli.fakes import fakes
 from backend.cli.server import migrate, serve, worker
 from backend.cli.tasks import list_tasks, run_task
 
@@ -32,6 +33,7 @@ app.add_typer(schedules.app, name="schedules")
 app.add_typer(sign_ins.app, name="sign-ins")
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)
+app.command("fakes")(fakes)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from backend.settings.http import HttpSettings
 from backend.settings.media import MediaSettings
 from backend.settings.network import NetworkSettings
 from backend.settings.runtime import DeadLetterSettings, DocketSettings, RunnerSettings
+from backend.settings.services import ServiceSettings
 from backend.settings.storage import StorageSettings
 
 S = TypeVar("S", bound=BaseSettings)
@@ -28,6 +29,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     MediaSettings,
     AccountSettings,
     NetworkSettings,
+    ServiceSettings,
     HttpSettings,
 )
 
@@ -48,6 +50,7 @@ class Settings:
         self.media = _read(MediaSettings, problems)
         self.accounts = _read(AccountSettings, problems)
         self.network = _read(NetworkSettings, problems)
+        self.services = _read(ServiceSettings, problems)
         self.http = _read(HttpSettings, problems)
         if problems:
             raise Misconfigured(f"cannot read the settings: {'; '.join(problems)}")

@@ -1,8 +1,10 @@
 """The HTTP process."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
+from pydantic_settings import NoDecode
 
 from backend.settings.base import Section
 
@@ -21,6 +23,19 @@ class HttpSettings(Section):
     sse_keepalive_s: float = Field(
         15.0, gt=0, description="Seconds between two comments that keep an event stream open."
     )
+    player_origins: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(), description="Other sites whose players may fetch tracks, as origins with commas; `*` for any."
+    )
+
+    @field_validator("player_origins", mode="before")
+    @classmethod
+    def _read_origins(cls, value: object) -> object:
+        origins = [each.strip() for each in value.split(",")] if isinstance(value, str) else value
+        if isinstance(origins, list):
+            wrong = [each for each in origins if each != "*" and not re.fullmatch(r"https?://[^/\s?#]+", each)]
+            if wrong:
+                raise ValueError(f"write origins like https://radio.example with commas between; {wrong[0]!r} is none")
+        return origins
 
     @field_validator("http_public_url")
     @classmethod

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -123,6 +124,37 @@ class Export(Base):
     finished_at: Mapped[datetime | None]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     removed_at: Mapped[datetime | None]  # its object is gone
+
+
+class CopyrightScan(Base):
+    """What is known of a version's copyright, and whether a labeler has settled it."""
+
+    __tablename__ = "copyright_scans"
+
+    track_version_id: Mapped[str] = mapped_column(ForeignKey("track_versions.id", ondelete="CASCADE"), primary_key=True)
+    track_id: Mapped[str] = mapped_column(ForeignKey("tracks.id", ondelete="CASCADE"), index=True)
+    finding: Mapped[str] = mapped_column(String(20), index=True)  # clear | flagged | unknown
+    dominant_artist: Mapped[str | None] = mapped_column(Text)
+    dominant_title: Mapped[str | None] = mapped_column(Text)
+    dominant_percent: Mapped[float | None]  # of all matches
+    sustained_songs: Mapped[int | None]
+    own_matches: Mapped[int | None]
+    matches: Mapped[list[Any] | None]
+    error: Mapped[str | None] = mapped_column(Text)  # why the last scan came to nothing
+    scanned_at: Mapped[datetime] = mapped_column(default=now)
+    notified_at: Mapped[datetime | None]  # the operator was told of the flag
+    resolved_at: Mapped[datetime | None]  # a labeler took its label back
+
+
+class Genres(Base):
+    """The genres that a model hears in a version."""
+
+    __tablename__ = "genres"
+
+    track_version_id: Mapped[str] = mapped_column(ForeignKey("track_versions.id", ondelete="CASCADE"), primary_key=True)
+    prediction_id: Mapped[str | None] = mapped_column(String(100))  # under way at the service
+    genres: Mapped[list[Any] | None]  # {name, confidence}, the most likely first
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
 
 class UnreferencedObject(Base):
