@@ -55,6 +55,10 @@ bench *options:
 bench-export *options:
     uv run python -m benchmarks.export {{ options }}
 
+# Look sounds up among a million stored tracks
+bench-fingerprints *options:
+    uv run python -m benchmarks.fingerprints {{ options }}
+
 # What CI checks before the tests
 lint:
     uv run ruff check .

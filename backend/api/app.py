@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
 from backend.api import (
+    artwork,
     dead,
     exports,
     health,
@@ -21,6 +22,7 @@ from backend.api import (
     player,
     publications,
     queues,
+    reports,
     runs,
     schedules,
     session,
@@ -40,10 +42,12 @@ logger = logging.getLogger(__name__)
 ROUTERS = (
     session.router,
     tracks.router,
+    artwork.router,
     own_tracks.router,
     publications.router,
     likes.router,
     exports.router,
+    reports.router,
     runs.router,
     dead.router,
     queues.router,
@@ -60,6 +64,7 @@ TAGS = [
     {"name": "publication", "description": "A track's record on its artist's own server."},
     {"name": "likes", "description": "Like tracks; the likes are written to the listener's own server."},
     {"name": "exports", "description": "An artist's tracks as one archive."},
+    {"name": "reports", "description": "What an admin should look at, such as two tracks with the same sound."},
     {"name": "runs", "description": "Every piece of background work: find it, follow it, cancel it, requeue it."},
     {"name": "dead runs", "description": "What failed for good, grouped by error; requeue or purge it."},
     {"name": "queues", "description": "Backlogs and limits; pause and resume queues and tasks."},

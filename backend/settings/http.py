@@ -27,6 +27,13 @@ class HttpSettings(Section):
         frozenset(), description="Other sites whose players may fetch tracks, as origins with commas; `*` for any."
     )
 
+    @field_validator("http_public_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return value.rstrip("/")
+
     @field_validator("player_origins", mode="before")
     @classmethod
     def _read_origins(cls, value: object) -> object:
@@ -36,10 +43,3 @@ class HttpSettings(Section):
             if wrong:
                 raise ValueError(f"write origins like https://radio.example with commas between; {wrong[0]!r} is none")
         return origins
-
-    @field_validator("http_public_url")
-    @classmethod
-    def _without_slash(cls, value: str) -> str:
-        if not value.startswith(("https://", "http://")):
-            raise ValueError("must start with https:// or http://")
-        return value.rstrip("/")
