@@ -27,7 +27,7 @@ router = APIRouter(prefix="/tracks", tags=["tracks"])
 TrackId = Annotated[str, Path(description="The track's id.", examples=[examples.TRACK_ID])]
 Format = Annotated[str, Path(description="A streaming format.", examples=["hls_opus"])]
 Name = Annotated[str, Path(description="The playlist or a file it names.", examples=["playlist.m3u8"])]
-Kind = Annotated[Literal["json", "png"], Path(description="As data or as a picture.")]
+Kind = Annotated[Literal["json", "dat", "png"], Path(description="As data in one of two formats, or as a picture.")]
 
 # What a form may weigh besides its file.
 FORM_BYTES = 1_000_000
@@ -58,7 +58,8 @@ class Track(BaseModel):
             if stream.url:
                 links[stream.format] = f"{here}/hls/{stream.format}/playlist.m3u8"
         if view.version.waveform:
-            links |= {f"waveform_{kind}": f"{here}/waveform.{kind}" for kind in ("json", "png")}
+            kinds = ("json", "dat", "png") if view.version.waveform.dat_url else ("json", "png")
+            links |= {f"waveform_{kind}": f"{here}/waveform.{kind}" for kind in kinds}
         if view.artwork:
             links |= {"artwork": f"{here}/artwork.jpg", "thumbnail": f"{here}/thumbnail.jpg"}
         return cls(**vars(view), links=links)
@@ -187,8 +188,9 @@ async def play_track(request: Request, track_id: TrackId, format: Format, name: 
     "/{track_id}/waveform.{kind}",
     summary="Fetch a waveform",
     response_class=Response,
-    responses=examples.media("application/json", "image/png") | problems(401, 403, 404, 416, 503),
+    responses=examples.media("application/json", "application/octet-stream", "image/png")
+    | problems(401, 403, 404, 416, 503),
 )
 async def show_waveform(request: Request, track_id: TrackId, kind: Kind, caller: MaybeCaller) -> Response:
-    """The waveform of the version that is shown: audiowaveform JSON (version 2), or a PNG of 1800 x 280 pixels."""
+    """The waveform of the version that is shown: audiowaveform JSON or binary data (version 2), or a PNG, 1800 x 280."""
     return await deliver_media(request, await tracks.waveform_object(track_id, f".{kind}", person_of(caller)))

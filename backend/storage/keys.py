@@ -101,7 +101,7 @@ def master_key(version_id: str) -> ObjectKey:
 
 
 def waveform_key(version_id: str, suffix: str) -> ObjectKey:
-    """The waveform of a version: `.json` for the data, `.png` for the picture."""
+    """The waveform of a version: `.json` and `.dat` for the data, `.png` for the picture."""
     return ObjectKey(Bucket.PUBLIC, f"{_checked(version_id)}/waveform{_suffix(suffix)}")
 
 

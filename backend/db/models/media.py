@@ -104,17 +104,19 @@ class Transcode(Base):
     playlist_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
     segment_prefix_key: Mapped[str] = mapped_column(String(200))
     error: Mapped[str | None] = mapped_column(Text)
+    run_id: Mapped[str | None] = mapped_column(String(36))  # that made what plays
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
 
 class Waveform(Base):
-    """The waveform of a version, as data and as a picture."""
+    """The waveform of a version, as data in two formats and as a picture."""
 
     __tablename__ = "waveforms"
 
     track_version_id: Mapped[str] = mapped_column(ForeignKey("track_versions.id", ondelete="CASCADE"), primary_key=True)
     json_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"), index=True)
     png_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"), index=True)
+    dat_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
 

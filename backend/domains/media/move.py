@@ -21,6 +21,7 @@ from backend.runtime.context import active_run_id
 from backend.storage import Bucket, ObjectInfo, ObjectKey, artwork_key, storage
 
 PARALLEL_COPIES = 4
+LOOK_AGAIN_S = 30.0
 AFTER_THE_OTHER = timedelta(seconds=2)
 
 Report = Callable[[int, int, str], Awaitable[None]]  # versions done, versions in all, what is done
@@ -208,6 +209,14 @@ async def _wait_for_the_other(track_id: str) -> None:
         raise Snooze(f"run {older} moves this track", after=AFTER_THE_OTHER)
 
 
+async def _is_worked_on(track_id: str) -> bool:
+    """Whether a run makes something of the track. If it began before the move, it may leave files in the old home."""
+    versions = select(TrackVersion.id).where(TrackVersion.track_id == track_id)
+    busy = select(Run.id).where(Run.state == State.RUNNING, Run.args["version_id"].as_string().in_(versions))
+    async with database().reading() as session:
+        return await session.scalar(busy.limit(1)) is not None
+
+
 @task(queue=QUEUE, priority=15, limit=2, retry=RETRY, timeout=3600, key="move:{track_id}", unique="debounce")
 async def move_audio(track_id: str) -> dict[str, object]:
     """Move a track's audio to where its gate says. A repeat goes on where the last one was stopped, or finds nothing."""
@@ -215,6 +224,8 @@ async def move_audio(track_id: str) -> dict[str, object]:
     run = current_run()
     moved = await move_track(track_id, run.progress)
     await run.progress(1, 1, f"all is {moved.home}")
+    if await _is_worked_on(track_id):
+        await schedule_move_audio.using(debounce=LOOK_AGAIN_S)(track_id)
     return asdict(moved)
 
 

@@ -29,9 +29,10 @@ class StreamView:
 
 @dataclass(frozen=True)
 class WaveformView:
-    """Where the waveform is fetched: as audiowaveform JSON, and as a PNG of 1800 x 280 pixels."""
+    """Where the waveform is fetched: as audiowaveform JSON or binary data, and as a PNG of 1800 x 280 pixels."""
 
     json_url: str
+    dat_url: str | None  # null when it was drawn before there was one
     png_url: str
     updated_at: datetime
 
@@ -165,12 +166,12 @@ async def master_object(track_id: str, person: Person = NOBODY) -> ObjectKey:
 
 
 async def waveform_object(track_id: str, suffix: str, person: Person = NOBODY) -> ObjectKey:
-    """The waveform of the version a track shows, `.json` or `.png`. Raises as `stream_object` does."""
+    """The waveform of the version a track shows: `.json`, `.dat` or `.png`. Raises as `stream_object`."""
     async with database().reading() as session:
         track, version, _ = await find_shown(session, track_id)
         must_hear(person, track)
         waveform = await session.get(Waveform, version.id)
-    if waveform is None or suffix not in (".json", ".png"):
+    if waveform is None or suffix not in _kinds(waveform):
         raise NotFound(f"track {track_id} has no waveform {suffix!r}", field="track_id")
     return waveform_key(version.id, suffix).within(Bucket(version.home))
 
@@ -183,9 +184,12 @@ async def _stream(stream: Transcode, home: Bucket | None) -> StreamView:
 
 
 async def _waveform(waveform: Waveform, home: Bucket) -> WaveformView:
-    keys = [waveform_key(waveform.track_version_id, end).within(home) for end in (".json", ".png")]
-    data, picture = [await _url(key) for key in keys]
-    return WaveformView(data, picture, waveform.updated_at)
+    urls = {kind: await _url(waveform_key(waveform.track_version_id, kind).within(home)) for kind in _kinds(waveform)}
+    return WaveformView(urls[".json"], urls.get(".dat"), urls[".png"], waveform.updated_at)
+
+
+def _kinds(waveform: Waveform) -> tuple[str, ...]:
+    return (".json", ".dat", ".png") if waveform.dat_asset_id else (".json", ".png")
 
 
 async def _url(key: ObjectKey) -> str:
