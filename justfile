@@ -55,6 +55,10 @@ bench *options:
 bench-export *options:
     uv run python -m benchmarks.export {{ options }}
 
+# Take the pictures of the player page anew, in Chromium, into docs/images
+screenshots:
+    uv run python -m tests.browser.screenshots
+
 # What CI checks before the tests
 lint:
     uv run ruff check .

@@ -65,7 +65,16 @@ async def test_a_track_goes_all_the_way_through(api: httpx.AsyncClient, wav: Pat
     assert track["version"]["status"] == "ready"
     assert track["version"]["duration_s"] == 2.0
     assert track["version"]["loudness"]["integrated_lufs"] < 0
-    assert set(track["links"]) == {"self", "runs", "hls", "hls_opus", "hls_aac", "waveform_json", "waveform_png"}
+    assert set(track["links"]) == {
+        "self",
+        "page",
+        "runs",
+        "hls",
+        "hls_opus",
+        "hls_aac",
+        "waveform_json",
+        "waveform_png",
+    }
     runs = (await api.get(track["links"]["runs"])).json()["items"]
     assert {run["task"] for run in runs} == {"ingest_upload", "transcode_version", "draw_waveform", "analyse_loudness"}
     assert {run["state"] for run in runs} == {"succeeded"}
@@ -209,7 +218,7 @@ async def test_a_file_that_is_cut_short_fails_with_a_reason(api: httpx.AsyncClie
     assert "cut short" in track["version"]["error"]
     [run] = (await api.get(track["links"]["runs"])).json()["items"]
     assert (run["state"], run["error_type"], run["attempt"]) == ("dead", "InvalidInput", 1)
-    assert set(track["links"]) == {"self", "runs"}
+    assert set(track["links"]) == {"self", "page", "runs"}
 
 
 async def test_a_large_upload_is_not_held_in_memory(
