@@ -59,6 +59,10 @@ bench-export *options:
 screenshots:
     uv run python -m tests.browser.screenshots
 
+# Look sounds up among a million stored tracks
+bench-fingerprints *options:
+    uv run python -m benchmarks.fingerprints {{ options }}
+
 # What CI checks before the tests
 lint:
     uv run ruff check .

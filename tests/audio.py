@@ -126,3 +126,28 @@ def streamed_wav(file: Path, seconds: float = 1.0) -> Path:
     file.write_bytes(ffmpeg("-f", "lavfi", "-i", f"sine=duration={seconds}", "-f", "wav", "-"))
     assert struct.unpack("<I", file.read_bytes()[4:8])[0] == 0xFFFFFFFF
     return file
+
+
+def with_pictures(file: Path, *pictures: tuple[Path, str], seconds: float = 1.0) -> Path:
+    """A tone with these attached pictures in this order, each with its type as ffmpeg calls it: `Cover (front)`, ..."""
+    plain = tone(file.with_name(f"plain-{file.name}"), seconds)
+    inputs = [word for picture, _ in pictures for word in ("-i", picture)]
+    streams = [word for number, _ in enumerate(pictures, 1) for word in ("-map", f"{number}:v")]
+    kinds = [
+        word
+        for number, (_, kind) in enumerate(pictures)
+        for word in (f"-disposition:v:{number}", "attached_pic", f"-metadata:s:v:{number}", f"comment={kind}")
+    ]
+    ffmpeg("-i", plain, *inputs, "-map", "0:a", *streams, "-c", "copy", *kinds, file)
+    return file
+
+
+def with_raw_cover(file: Path, data: bytes, mime: str = "image/jpeg") -> Path:
+    """An MP3 whose front cover holds these very bytes, under this media type (ID3v2.3 sections 3.3 and 4.15)."""
+    content = b"\0" + mime.encode() + b"\0\x03\0" + data
+    frame = b"APIC" + struct.pack(">I", len(content)) + b"\0\0" + content
+    size = bytes(len(frame) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    plain = tone(file.with_name(f"plain-{file.name}"))
+    sound = ffmpeg("-i", plain, "-c", "copy", "-id3v2_version", "0", "-f", "mp3", "-")
+    file.write_bytes(b"ID3\x03\0\0" + size + frame + sound)
+    return file

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.adapters.outbound import Answer
-from backend.adapters.services import ANSWER_LIMIT, check, chosen_service, form, upload_form
+from backend.adapters.services import ANSWER_LIMIT, check, chosen_service, form, quoted, upload_form
 from backend.errors import BacklineError, BadAnswer, Misconfigured, RateLimited, Refused, Unavailable
 from backend.settings import get_settings
 
@@ -57,7 +57,14 @@ def read_matches(answer: Answer) -> list[Match]:
     groups = [result] if isinstance(result, dict) else result or []
     if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
         raise BadAnswer("AuDD's answer has a result that is no list")
-    return [_match(song, group) for group in groups for song in group.get("songs", [group])]
+    return [_match(song, group) for group in groups for song in _songs(group)]
+
+
+def _songs(group: dict[str, Any]) -> list[Any]:
+    songs = group.get("songs", [group])
+    if not isinstance(songs, list):
+        raise BadAnswer("AuDD's answer has songs that are no list")
+    return songs
 
 
 def _match(song: Any, group: dict[str, Any]) -> Match:
@@ -81,7 +88,9 @@ def _text(value: Any) -> str | None:
 
 def _error(said: Any) -> BacklineError:
     code, message = (said.get("error_code"), said.get("error_message")) if isinstance(said, dict) else (None, said)
-    words = f"AuDD answered error {code}: {str(message or 'it said nothing')[:300]}"
+    words = f"AuDD answered error {code}: {quoted(str(message or 'it said nothing'))}"
+    if not isinstance(code, int):
+        return Unavailable(words)
     if code in TOKEN_CODES:
         return Misconfigured(f"AuDD refuses our token: set AUDD_TOKEN (error {code})", field="AUDD_TOKEN")
     if code in LIMIT_CODES:

@@ -1,7 +1,7 @@
 """Small servers that speak as AuDD, Replicate, a labeler and a webhook do, their errors included.
 
 They let the whole crew run without keys. Each does what its service does with a well-formed request; what it should
-answer next instead can be put in line with `POST /_next`, as `{"status": 429, "headers": {}, "body": {}}`.
+answer next instead can be put in line with `POST /_next`, as `{"status": 429, "headers": {}, "body": {}, "delay_s": 0}`.
 """
 
 import asyncio
@@ -30,10 +30,10 @@ class Double(FastAPI):
         self.middleware("http")(self._out_of_line)
         self.post("/_next")(self._put_in_line)
 
-    def answer_next(self, status: int = 200, body: object = None, **headers: str) -> None:
-        """The next request gets this answer, whatever it asks."""
+    def answer_next(self, status: int = 200, body: object = None, delay_s: float = 0, **headers: str) -> None:
+        """The next request gets this answer after this delay, whatever it asks."""
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.line.append({"status": status, "body": body, "headers": names})
+        self.line.append({"status": status, "body": body, "headers": names, "delay_s": delay_s})
 
     async def _put_in_line(self, request: Request) -> dict[str, int]:
         self.line.append(await request.json())
@@ -42,11 +42,13 @@ class Double(FastAPI):
     async def _out_of_line(self, request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
         if request.url.path == "/_next":
             return await proceed(request)
-        self.asked.append({"method": request.method, "path": request.url.path, "query": str(request.url.query)})
+        about = {"method": request.method, "path": request.url.path, "query": str(request.url.query)}
+        self.asked.append({**about, "authorised": "authorization" in request.headers})
         if not self.line:
             return await proceed(request)
         await request.body()
         planned = self.line.popleft()
+        await asyncio.sleep(planned.get("delay_s", 0))
         body = planned.get("body")
         content = body if isinstance(body, str) else json.dumps(body)
         return Response(content, planned.get("status", 200), planned.get("headers"), "application/json")

@@ -78,6 +78,8 @@ def latest(labels: Iterable[Label]) -> list[Label]:
 def _label(raw: Any) -> Label:
     try:
         exp = _moment(raw["exp"]) if raw.get("exp") else None
+        if not all(isinstance(raw[name], str) for name in ("src", "uri", "val")):
+            raise TypeError
         return Label(raw["src"], raw["uri"], raw["val"], _moment(raw["cts"]), bool(raw.get("neg")), exp)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BadAnswer("the labeler's answer has a label that cannot be read") from None

@@ -44,6 +44,12 @@ async def probe(file: Path) -> Sound:
         stop.set()  # cancelled: the thread ends at its next packet
 
 
+def open_sound(file: Path) -> InputContainer:
+    """Open a local file in an audio format, and nothing that it may refer to. Raises FFmpegError."""
+    options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
+    return av.open(f"file:{file.absolute()}", container_options=options, metadata_errors="replace")
+
+
 def _probe(file: Path, stop: threading.Event) -> Sound:
     with file.open("rb") as opened:
         kind = sniff(head := opened.read(HEAD))
@@ -51,9 +57,8 @@ def _probe(file: Path, stop: threading.Event) -> Sound:
         raise InvalidInput("the file is empty", field="file")
     if kind is None:
         raise UnsupportedMedia(f"this is not sound that can be used: send {ACCEPTED}", field="file")
-    options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
     try:
-        with av.open(f"file:{file.absolute()}", container_options=options, metadata_errors="replace") as container:
+        with open_sound(file) as container:
             return _measure(file, kind, container, stop)
     except FFmpegError as error:
         raise InvalidInput(

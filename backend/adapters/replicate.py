@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from backend.adapters.outbound import outbound
-from backend.adapters.services import ANSWER_LIMIT, check, chosen_service, upload_form
-from backend.errors import BadAnswer, Misconfigured, Refused, Unavailable
+from backend.adapters.services import ANSWER_LIMIT, check, chosen_service, quoted, upload_form
+from backend.errors import BacklineError, BadAnswer, Misconfigured, Refused, Unavailable
 from backend.settings import get_settings
+
+logger = logging.getLogger(__name__)
 
 POLL_S = 2.0
 FILE_LIMIT = 100_000_000  # what /files takes
@@ -57,21 +61,30 @@ async def answered(prediction: Prediction, patience_s: float) -> Prediction:
                 await asyncio.sleep(POLL_S)
                 prediction = await look(prediction.id)
     except TimeoutError:
-        await cancel(prediction.id)
+        await _give_up(prediction.id)
         raise Unavailable(f"Replicate's model gave no answer within {patience_s:g} s") from None
     return prediction
+
+
+async def _give_up(prediction_id: str) -> None:
+    try:
+        await cancel(prediction_id)
+    except BacklineError as error:
+        # That it took too long is what matters.
+        logger.warning("prediction %s is not cancelled: %s", prediction_id, error.detail)
 
 
 async def output_of(prediction: Prediction) -> Any:
     """The answer as JSON; a file of it is fetched. Raises Unavailable when the model failed, BadAnswer, and as `ask`."""
     if prediction.status != "succeeded":
-        raise Unavailable(f"Replicate's model ended as {prediction.status}: {(prediction.error or 'no reason')[:300]}")
+        raise Unavailable(f"Replicate's model ended as {prediction.status}: {quoted(prediction.error or 'no reason')}")
     output = prediction.output[0] if isinstance(prediction.output, list) and prediction.output else prediction.output
     if not isinstance(output, str):
         return output
-    # Where the file is says the service, not the operator: it is a stranger's address.
+    # Where the file is says the service, not the operator: it is a stranger's address, and no token goes there.
+    ours = urlsplit(output)[:2] == urlsplit(get_settings().services.replicate_url)[:2]
     async with outbound() as http:
-        answer = await http.fetch("GET", output, headers=_authorised(), limit=ANSWER_LIMIT)
+        answer = await http.fetch("GET", output, headers=_authorised() if ours else {}, limit=ANSWER_LIMIT)
     return check(answer, "Replicate", "REPLICATE_TOKEN").json()
 
 
@@ -86,7 +99,8 @@ async def share(file: Path) -> str:
     url = f"{get_settings().services.replicate_url.rstrip('/')}/files"
     async with chosen_service() as http:
         answer = await http.fetch("POST", url, headers={**headers, **_authorised()}, content=content)
-    urls = check(answer, "Replicate", "REPLICATE_TOKEN").json().get("urls")
+    said = check(answer, "Replicate", "REPLICATE_TOKEN").json()
+    urls = said.get("urls") if isinstance(said, dict) else None
     if not isinstance(urls, dict) or not isinstance(urls.get("get"), str):
         raise BadAnswer("Replicate's answer does not say where the file is")
     return str(urls["get"])

@@ -1,5 +1,6 @@
 """Calls to services that the operator chose: their answers as ours, their refusals as our errors."""
 
+import re
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from backend.settings import get_settings
 ANSWER_LIMIT = 16_000_000
 SAID_LIMIT = 300
 _BLOCK = 256 * 1024
+_QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
 
 
 @asynccontextmanager
@@ -35,7 +37,7 @@ def check(answer: Answer, who: str, token: str) -> Answer:
     """
     if answer.status < 300:
         return answer
-    said = answer.body.decode("utf-8", "replace")[:SAID_LIMIT]
+    said = quoted(answer.body.decode("utf-8", "replace"))
     words = f"{who} answered {answer.status}{f': {said}' if said else ''}"
     if answer.status == 429:
         raise RateLimited(words, after=retry_after(answer.headers))
@@ -44,6 +46,11 @@ def check(answer: Answer, who: str, token: str) -> Answer:
     if answer.status in (401, 403):
         raise Misconfigured(f"{who} refuses our token: set {token}", field=token)
     raise Refused(words)
+
+
+def quoted(said: str) -> str:
+    """The beginning of what a service said, fit for a log: a link's query is left out, for it may be what opens it."""
+    return _QUERY.sub(r"\1?…", said)[:SAID_LIMIT]
 
 
 def form(fields: Mapping[str, str]) -> tuple[dict[str, str], bytes]:

@@ -11,7 +11,23 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
-from backend.api import dead, exports, health, objects, own_tracks, player, queues, runs, schedules, session, tracks
+from backend.api import (
+    artwork,
+    dead,
+    exports,
+    health,
+    likes,
+    objects,
+    own_tracks,
+    player,
+    publications,
+    queues,
+    reports,
+    runs,
+    schedules,
+    session,
+    tracks,
+)
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
 from backend.api.cors import PlayerCors
@@ -26,8 +42,12 @@ logger = logging.getLogger(__name__)
 ROUTERS = (
     session.router,
     tracks.router,
+    artwork.router,
     own_tracks.router,
+    publications.router,
+    likes.router,
     exports.router,
+    reports.router,
     runs.router,
     dead.router,
     queues.router,
@@ -41,7 +61,10 @@ TAGS = [
     {"name": "session", "description": "Sign in with an account of the AT Protocol, see who you are, sign out."},
     {"name": "tracks", "description": "Upload audio, follow how it becomes playable, play it."},
     {"name": "own tracks", "description": "What owners do with their tracks: replace the audio, go back, remove."},
+    {"name": "publication", "description": "A track's record on its artist's own server."},
+    {"name": "likes", "description": "Like tracks; the likes are written to the listener's own server."},
     {"name": "exports", "description": "An artist's tracks as one archive."},
+    {"name": "reports", "description": "What an admin should look at, such as two tracks with the same sound."},
     {"name": "runs", "description": "Every piece of background work: find it, follow it, cancel it, requeue it."},
     {"name": "dead runs", "description": "What failed for good, grouped by error; requeue or purge it."},
     {"name": "queues", "description": "Backlogs and limits; pause and resume queues and tasks."},

@@ -159,6 +159,12 @@ TRACK = {
     "id": TRACK_ID,
     "title": "Night Drive",
     "artist": "Anna",
+    "artwork": {
+        "url": f"/objects/public/artwork/{VERSION_ID}/artwork.jpg",
+        "thumbnail_url": f"/objects/public/artwork/{VERSION_ID}/thumbnail.jpg",
+        "source": "embedded",
+        "note": None,
+    },
     "created_at": "2026-11-23T09:00:00.100Z",
     "version": VERSION,
     "links": {
@@ -169,6 +175,8 @@ TRACK = {
         "hls_opus": f"/tracks/{TRACK_ID}/hls/hls_opus/playlist.m3u8",
         "waveform_json": f"/tracks/{TRACK_ID}/waveform.json",
         "waveform_png": f"/tracks/{TRACK_ID}/waveform.png",
+        "artwork": f"/tracks/{TRACK_ID}/artwork.jpg",
+        "thumbnail": f"/tracks/{TRACK_ID}/thumbnail.jpg",
     },
 }
 WAVEFORM = {
@@ -197,8 +205,9 @@ TRACK_PAGE = {
 UPLOADED = {
     "track": TRACK
     | {
+        "artwork": None,
         "version": VERSION
-        | {"status": "pending", "master_url": None, "streams": [], "waveform": None, "loudness": None}
+        | {"status": "pending", "master_url": None, "streams": [], "waveform": None, "loudness": None},
     },
     "run_ids": [RUN_ID],
     "links": {

@@ -16,7 +16,7 @@ from backend.api.problems import problems
 from backend.api.state import AppSettings
 from backend.domains.media import listing, tracks
 from backend.domains.media.listing import TrackLine
-from backend.domains.media.tracks import TrackView, VersionView
+from backend.domains.media.tracks import ArtworkView, TrackView, VersionView
 from backend.domains.media.upload import MEGABYTE, store_upload
 from backend.errors import TooLarge
 from backend.settings import Settings
@@ -38,10 +38,11 @@ class Track(BaseModel):
     id: str
     title: str
     artist: str | None
+    artwork: ArtworkView | None
     created_at: datetime
     version: VersionView
     links: dict[str, str] = Field(
-        description="`self`, `page`, `runs`, and once made: `hls` for every stream, each format's playlist, the waveform."
+        description="`self`, `page`, `runs`, and once made: `hls` for every stream, each format's playlist, waveform, artwork."
     )
 
     @classmethod
@@ -56,6 +57,8 @@ class Track(BaseModel):
                 links[stream.format] = f"{here}/hls/{stream.format}/playlist.m3u8"
         if view.version.waveform:
             links |= {f"waveform_{kind}": f"{here}/waveform.{kind}" for kind in ("json", "png")}
+        if view.artwork:
+            links |= {"artwork": f"{here}/artwork.jpg", "thumbnail": f"{here}/thumbnail.jpg"}
         return cls(**vars(view), links=links)
 
 

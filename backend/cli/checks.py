@@ -193,6 +193,21 @@ async def check_storage(settings: Settings) -> list[Finding]:
     return [ok("storage", f"{kind}: written, read and deleted in both buckets")]
 
 
+async def check_services(settings: Settings) -> list[Finding]:
+    """Which services outside look at tracks. One that is not asked is a choice, and no fault."""
+    services = settings.services
+    asked = {
+        "AUDD_TOKEN": (services.audd_token, "copyright scans"),
+        "REPLICATE_TOKEN": (services.replicate_token, "genres"),
+        "LABELER_URL": (services.labeler_url, "settled flags"),
+        "NOTICE_URL": (services.notice_url, "notices of flags"),
+    }
+    return [
+        ok("services", f"{what}: yes" if value else f"{what}: none, {name} is unset")
+        for name, (value, what) in asked.items()
+    ]
+
+
 async def check_disk(settings: Settings) -> list[Finding]:
     """There is room for uploads and temporary files."""
     data_dir = settings.database.data_dir.absolute()
@@ -213,4 +228,4 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-CHECKS: tuple[Check, ...] = (check_ffmpeg, check_database, check_redis, check_storage, check_disk)
+CHECKS: tuple[Check, ...] = (check_ffmpeg, check_database, check_redis, check_storage, check_disk, check_services)

@@ -1,5 +1,7 @@
-"""What follows an upload: streams, then a waveform and a loudness figure that nobody waits for."""
+"""What follows an upload: streams, then what nobody waits for: waveform, loudness, artwork, fingerprint."""
 
+from backend.domains.media.artwork import schedule_artwork
+from backend.domains.media.fingerprint import schedule_fingerprint
 from backend.domains.media.ingest import ingest_upload
 from backend.domains.media.loudness import schedule_loudness
 from backend.domains.media.transcode import default_formats, schedule_transcode
@@ -16,3 +18,5 @@ async def start_processing(version_id: str) -> None:
     await schedule_transcode(version_id, await default_formats(version_id))
     await schedule_waveform(version_id)
     await schedule_loudness(version_id)
+    await schedule_artwork(version_id)
+    await schedule_fingerprint(version_id)

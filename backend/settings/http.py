@@ -14,6 +14,9 @@ class HttpSettings(Section):
 
     http_host: str = Field("127.0.0.1", description="Address the API listens on.")
     http_port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
+    http_public_url: str = Field(
+        "http://127.0.0.1:8000", description="Under which URL others reach the API; it stands in published records."
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = Field(
         "INFO", description="Lowest level that is logged."
     )
@@ -23,6 +26,13 @@ class HttpSettings(Section):
     player_origins: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(), description="Other sites whose players may fetch tracks, as origins with commas; `*` for any."
     )
+
+    @field_validator("http_public_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return value.rstrip("/")
 
     @field_validator("player_origins", mode="before")
     @classmethod

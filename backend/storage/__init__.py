@@ -7,6 +7,7 @@ from backend.settings import Settings
 from backend.storage.keys import (
     Bucket,
     ObjectKey,
+    artwork_key,
     export_key,
     hls_key,
     hls_prefix,
@@ -27,6 +28,7 @@ __all__ = [
     "ObjectKey",
     "OpenObject",
     "Storage",
+    "artwork_key",
     "export_key",
     "hls_key",
     "hls_prefix",

@@ -101,6 +101,11 @@ def waveform_key(version_id: str, suffix: str) -> ObjectKey:
     return ObjectKey(Bucket.PUBLIC, f"{_checked(version_id)}/waveform{_suffix(suffix)}")
 
 
+def artwork_key(owner_id: str, name: str) -> ObjectKey:
+    """A picture made for a track: of the version that carried it, or of the track itself when it was generated."""
+    return ObjectKey(Bucket.PUBLIC, f"artwork/{_checked(owner_id)}/{_checked(name)}")
+
+
 def export_key(export_id: str) -> ObjectKey:
     """The archive of an export. The last part is what a browser names the file."""
     return ObjectKey(Bucket.PRIVATE, f"exports/{_checked(export_id)}/tracks.zip")

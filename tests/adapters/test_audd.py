@@ -46,11 +46,13 @@ async def test_one_song_without_a_group_is_a_match(services: Services) -> None:
         (200, {"status": "error", "error": {"error_code": 600, "error_message": "bad URL"}}, Refused, "bad URL"),
         (200, {"status": "error", "error": {"error_code": 19, "error_message": "inside"}}, Unavailable, "error 19"),
         (200, {"status": "error"}, Unavailable, "said nothing"),
+        (200, {"status": "error", "error": {"error_code": [900]}}, Unavailable, "said nothing"),
         (200, {"status": "maybe"}, BadAnswer, "neither"),
         (200, [], BadAnswer, "neither"),
         (200, "<html>", BadAnswer, "no JSON"),
         (200, {"status": "success", "result": "many"}, BadAnswer, "no list"),
         (200, {"status": "success", "result": [{"offset": "00:00", "songs": [{}]}]}, BadAnswer, "without a name"),
+        (200, {"status": "success", "result": [{"offset": "00:00", "songs": None}]}, BadAnswer, "no list"),
         (401, {}, Misconfigured, "AUDD_TOKEN"),
         (413, "too big", Refused, "413: too big"),
         (500, "oops", Unavailable, "500: oops"),
@@ -72,6 +74,24 @@ async def test_a_limit_says_how_long(services: Services) -> None:
         await recognise(ADDRESS)
     assert failed.value.after == timedelta(seconds=17)
     assert failed.value.steer is Steer.RETRY
+
+
+async def test_no_answer_in_time_is_an_outage(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, SERVICE_TIMEOUT_S="0.2")
+    services.audd.answer_next(200, audd_found(("Nina", "Blue")), delay_s=1)
+    with pytest.raises(Unavailable, match=r"did not answer within 0\.2 s"):
+        await recognise(ADDRESS)
+
+
+async def test_what_opens_a_link_is_not_repeated(services: Services) -> None:
+    said = f"cannot fetch {ADDRESS}?X-Amz-Signature=secret&X-Amz-Expires=7200 (403)"
+    services.audd.answer_next(200, {"status": "error", "error": {"error_code": 600, "error_message": said}})
+    services.audd.answer_next(400, said)
+    for _ in range(2):
+        with pytest.raises(Refused, match="cannot fetch") as failed:
+            await recognise(ADDRESS)
+        assert f"{ADDRESS}?… (403)" in failed.value.detail
+        assert "secret" not in failed.value.detail
 
 
 async def test_nobody_there_is_an_outage(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,8 @@ def test_the_newest_of_each_counts() -> None:
         (200, {}, BadAnswer),
         (200, {"labels": [{"uri": URI}]}, BadAnswer),
         (200, {"labels": [{"uri": URI, "src": "d", "val": "v", "cts": "yesterday"}]}, BadAnswer),
+        (200, {"labels": [{"uri": URI, "src": ["d"], "val": "v", "cts": "2026-01-01T00:00:00Z"}]}, BadAnswer),
+        (200, {"labels": ["label"]}, BadAnswer),
         (200, "<html>", BadAnswer),
     ],
 )
@@ -79,6 +81,13 @@ async def test_an_outage_is_not_an_empty_answer(
     with pytest.raises(kind) as failed:
         await query_labels([URI])
     assert type(failed.value) is kind
+
+
+async def test_no_answer_in_time_is_an_outage(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, SERVICE_TIMEOUT_S="0.2")
+    services.labeler.answer_next(200, {"labels": []}, delay_s=1)
+    with pytest.raises(Unavailable, match=r"within 0\.2 s"):
+        await query_labels([URI])
 
 
 async def test_a_labeler_that_goes_in_circles_comes_to_an_end(services: Services) -> None:

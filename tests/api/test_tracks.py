@@ -65,18 +65,17 @@ async def test_a_track_goes_all_the_way_through(api: httpx.AsyncClient, wav: Pat
     assert track["version"]["status"] == "ready"
     assert track["version"]["duration_s"] == 2.0
     assert track["version"]["loudness"]["integrated_lufs"] < 0
-    assert set(track["links"]) == {
-        "self",
-        "page",
-        "runs",
-        "hls",
-        "hls_opus",
-        "hls_aac",
-        "waveform_json",
-        "waveform_png",
-    }
+    made = {"hls", "hls_opus", "hls_aac", "waveform_json", "waveform_png", "artwork", "thumbnail"}
+    assert set(track["links"]) == {"self", "page", "runs", *made}
     runs = (await api.get(track["links"]["runs"])).json()["items"]
-    assert {run["task"] for run in runs} == {"ingest_upload", "transcode_version", "draw_waveform", "analyse_loudness"}
+    assert {run["task"] for run in runs} == {
+        "ingest_upload",
+        "transcode_version",
+        "draw_waveform",
+        "analyse_loudness",
+        "extract_artwork",
+        "fingerprint_version",
+    }
     assert {run["state"] for run in runs} == {"succeeded"}
 
 

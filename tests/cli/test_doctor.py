@@ -24,7 +24,9 @@ def test_all_is_well_but_for_redis(backline: Terminal) -> None:
     ran = backline("doctor", "--json")
     found = findings(ran)
     assert (ran.code, ran.json["verdict"]) == (0, "warn")
-    assert {"python", "settings", "ffmpeg", "database", "migrations", "redis", "storage", "disk"} == set(found)
+    assert {"python", "settings", "ffmpeg", "database", "migrations", "redis", "storage", "disk", "services"} == set(
+        found
+    )
     assert found["redis"][0][0] == "warn"
     assert all(row[0] == "ok" for check, rows in found.items() if check not in ("redis", "disk") for row in rows)
     assert "libopus" in found["ffmpeg"][0][1]
@@ -137,3 +139,11 @@ def test_a_disk_that_fills(low: float, full: float, verdict: str, monkeypatch: p
     [finding] = asyncio.run(checks.check_disk(get_settings()))
     assert finding.verdict == Verdict(verdict)
     assert (finding.advice is None) == (verdict == "ok")
+
+
+def test_services_that_are_not_asked(backline: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, AUDD_TOKEN="hunter2")
+    ran = backline("doctor", "--json")
+    said = [row[1] for row in findings(ran)["services"]]
+    assert said[:2] == ["copyright scans: yes", "genres: none, REPLICATE_TOKEN is unset"]
+    assert "hunter2" not in ran.out

@@ -20,7 +20,14 @@ def quick(engine_mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_an_upload_becomes_a_track_that_plays(engine_mode: str, database_url: str, tmp_path: Path) -> None:
-    tasks = ("ingest_upload", "transcode_version", "draw_waveform", "analyse_loudness")
+    tasks = (
+        "ingest_upload",
+        "transcode_version",
+        "draw_waveform",
+        "analyse_loudness",
+        "extract_artwork",
+        "fingerprint_version",
+    )
     async with house() as store:
         made = await upload(audio.noise(tmp_path / "Blue Hour.flac", 8.0))
         found = await runs_until(dict.fromkeys(tasks, "succeeded"))
@@ -36,6 +43,8 @@ async def test_an_upload_becomes_a_track_that_plays(engine_mode: str, database_u
     assert [master.count(f"{stream.format}/playlist.m3u8") for stream in track.version.streams] == [1, 1]
     assert playlist.rstrip().endswith(b"#EXT-X-ENDLIST")
     assert track.version.waveform
+    assert track.artwork
+    assert track.artwork.source == "generated"
     assert track.version.loudness
     assert track.version.loudness.integrated_lufs is not None
     assert found["ingest_upload"].id == made.run_id
@@ -107,9 +116,14 @@ async def _sleepers(at_least: int) -> int:
 def test_s17_a_transcode_comes_before_what_nobody_waits_for(engine_mode: str) -> None:
     background_tasks.find_rooms()
     transcode = registry["transcode_version"]
-    assert transcode.priority > max(registry[task].priority for task in ("draw_waveform", "analyse_loudness"))
+    assert transcode.priority > max(
+        registry[task].priority
+        for task in ("draw_waveform", "analyse_loudness", "extract_artwork", "fingerprint_version")
+    )
     assert {
         registry[task].queue for task in ("ingest_upload", "transcode_version", "draw_waveform", "analyse_loudness")
     } == {"media"}
     assert (transcode.limit, transcode.rate and transcode.rate.count) == (2, 10)
-    assert [registry[task].limit for task in ("draw_waveform", "analyse_loudness")] == [4, 4]
+    assert [
+        registry[task].limit for task in ("draw_waveform", "analyse_loudness", "extract_artwork", "fingerprint_version")
+    ] == [4, 4, 4, 2]

@@ -20,6 +20,7 @@ class Fault:
     name: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     hang_up: bool = False
+    hold: asyncio.Event | None = None  # the request goes through, but not before this is set
     reached: bool = False
     then: Callable[[], object] | None = None  # called when the PDS has answered
 
@@ -52,9 +53,11 @@ class FaultyPds:
             waiting = self.faults.get(method)
             fault = waiting.pop(0) if waiting else None
             answer = None
-            if fault is None or fault.reached:
+            if fault is not None and fault.hold is not None:
+                await fault.hold.wait()
+            if fault is None or fault.reached or fault.hold is not None:
                 answer = await self._pass_on(verb, path, headers, body)
-            if fault is not None:
+            if fault is not None and fault.hold is None:
                 answer = await self._spoil(fault)
             if answer is not None:
                 writer.write(answer)

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import Base, now
@@ -71,3 +72,47 @@ class SignInAttempt(Base):
     at: Mapped[datetime] = mapped_column(default=now, index=True)
 
     __table_args__ = (Index("ix_sign_in_attempts_subject_at", "subject", "at"),)
+
+
+class PdsRecord(Base):
+    """A record on somebody's own server: as it should be, and as it was last written there.
+
+    Its key is chosen with the row, so its address is known before it is written, and a repeat writes the same record.
+    """
+
+    __tablename__ = "pds_records"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    did: Mapped[str] = mapped_column(String(255))
+    kind: Mapped[str] = mapped_column(String(30))  # track | like | comment | list | actor.profile
+    subject: Mapped[str] = mapped_column(String(500))  # what of ours it is about; one record of a kind for each
+    collection: Mapped[str] = mapped_column(String(317))
+    rkey: Mapped[str] = mapped_column(String(512))
+    wanted: Mapped[dict[str, Any] | None]  # null: it should not be there
+    wanted_revision: Mapped[int] = mapped_column(default=0)  # goes up with each wish
+    written_revision: Mapped[int] = mapped_column(default=0)  # the wish that the server has
+    cid: Mapped[str | None] = mapped_column(String(256))  # what the server has, as far as we know
+    error: Mapped[str | None] = mapped_column(Text)  # why the last attempt to write failed
+    refused: Mapped[bool] = mapped_column(default=False)  # and a repeat would be refused as well
+    writer: Mapped[str | None] = mapped_column(String(36))  # the run that writes at the moment
+    writer_until: Mapped[datetime | None]  # after this, another one may
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+    __table_args__ = (
+        UniqueConstraint("did", "kind", "subject", name="uq_pds_records_did_kind_subject"),
+        UniqueConstraint("did", "collection", "rkey", name="uq_pds_records_did_collection_rkey"),
+        Index("ix_pds_records_unwritten", "updated_at",
+              postgresql_where=text("written_revision <> wanted_revision"),
+              sqlite_where=text("written_revision <> wanted_revision")),
+    )  # fmt: skip
+
+
+class Like(Base):
+    """Somebody likes a track."""
+
+    __tablename__ = "likes"
+
+    did: Mapped[str] = mapped_column(String(255), primary_key=True)
+    track_id: Mapped[str] = mapped_column(ForeignKey("tracks.id", ondelete="CASCADE"), primary_key=True, index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)

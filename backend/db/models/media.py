@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import Base, now
@@ -42,6 +42,10 @@ class Track(Base):
     # No foreign keys: the two tables would refer to each other, and neither row could be the first.
     current_version_id: Mapped[str | None] = mapped_column(String(36))  # the version that is shown and played
     next_version_id: Mapped[str | None] = mapped_column(String(36), index=True)  # takes its place once it is ready
+    artwork_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
+    artwork_thumb_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
+    artwork_source: Mapped[str | None] = mapped_column(String(20))  # embedded | generated
+    artwork_note: Mapped[str | None] = mapped_column(String(300))  # why the file's own cover is not used
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -165,3 +169,50 @@ class UnreferencedObject(Base):
     bucket: Mapped[str] = mapped_column(String(20), primary_key=True)
     key: Mapped[str] = mapped_column(String(500), primary_key=True)
     since: Mapped[datetime] = mapped_column(index=True)
+
+
+class AudioFingerprint(Base):
+    """What a version sounds like: Chromaprint's numbers of 32 bits, least significant byte first."""
+
+    __tablename__ = "audio_fingerprints"
+
+    # A number, and never used again: the index below holds tens of them for every track.
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    track_version_id: Mapped[str] = mapped_column(ForeignKey("track_versions.id", ondelete="CASCADE"), unique=True)
+    algorithm: Mapped[int]
+    numbers: Mapped[bytes | None]
+    note: Mapped[str | None] = mapped_column(String(200))  # why there are no numbers
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class FingerprintTerm(Base):
+    """One of the numbers by which a fingerprint is found."""
+
+    __tablename__ = "fingerprint_terms"
+
+    term: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    fingerprint_id: Mapped[int] = mapped_column(
+        ForeignKey("audio_fingerprints.id", ondelete="CASCADE"), primary_key=True, index=True, autoincrement=False
+    )
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class Report(Base):
+    """What somebody should look at."""
+
+    __tablename__ = "reports"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    key: Mapped[str] = mapped_column(String(200), unique=True)  # the same thing is reported once
+    target_type: Mapped[str] = mapped_column(String(20))
+    target_id: Mapped[str] = mapped_column(String(36), index=True)
+    related_id: Mapped[str | None] = mapped_column(String(36), index=True)  # the other one of a pair
+    reason: Mapped[str] = mapped_column(String(20))
+    description: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(20), index=True)
+    decided_by: Mapped[str | None] = mapped_column(String(255))
+    decided_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)

@@ -1,5 +1,6 @@
 """Notices: the operator is told of what needs a person."""
 
+import html
 import json
 
 from sqlalchemy import update
@@ -12,6 +13,8 @@ from backend.domains.media.verdict import Finding
 from backend.errors import NotFound
 from backend.runtime import Retry, scheduler, task
 from backend.settings import get_settings
+
+DISCORD_LIMIT = 2000
 
 
 async def notify_flag(version_id: str) -> bool:
@@ -36,8 +39,9 @@ async def notify_flag(version_id: str) -> bool:
         "version_id": version_id,
         "artist_did": track.artist_did,
         "dominant": {"artist": scan.dominant_artist, "title": scan.dominant_title, "percent": scan.dominant_percent},
-        "text": said,  # what Slack shows
-        "content": said,  # what Discord shows
+        "text": html.escape(said, quote=False),  # what Slack shows
+        "content": said[:DISCORD_LIMIT],  # what Discord shows
+        "allowed_mentions": {"parse": []},  # a title with @everyone calls nobody
     }
     headers, body = {"Content-Type": "application/json"}, json.dumps(notice).encode()
     async with chosen_service() as http:

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.db.models.media import TrackVersion, Transcode, VersionStatus, Waveform
+from backend.db.models.media import Asset, Track, TrackVersion, Transcode, VersionStatus, Waveform
 from backend.db.session import database
 from backend.domains.media.formats import PLAYLIST, StreamFormat
 from backend.domains.media.shown import find_shown
 from backend.errors import NotFound
-from backend.storage import ObjectKey, hls_key, master_key, storage, waveform_key
+from backend.storage import Bucket, ObjectKey, hls_key, master_key, storage, waveform_key
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,27 @@ class VersionView:
 
 
 @dataclass(frozen=True)
+class ArtworkView:
+    """Where the picture and its thumbnail of 200 x 200 pixels are fetched, both JPEG.
+
+    `source` is `embedded` for the upload's own cover, `generated` for one that was drawn; `note` says why the upload's
+    is not used.
+    """
+
+    url: str
+    thumbnail_url: str
+    source: str
+    note: str | None
+
+
+@dataclass(frozen=True)
 class TrackView:
-    """A track with the version it shows."""
+    """A track with the version it shows. `artwork` is null until it was made."""
 
     id: str
     title: str
     artist: str | None
+    artwork: ArtworkView | None
     version: VersionView
     created_at: datetime
 
@@ -94,6 +110,7 @@ async def get_track(track_id: str) -> TrackView:
         }
         views = [await _stream(streams[format]) for format in StreamFormat if format in streams]
         waveform = await session.get(Waveform, version.id)
+        artwork = await _artwork(session, track)
     view = VersionView(
         id=version.id,
         status=version.status,
@@ -110,7 +127,7 @@ async def get_track(track_id: str) -> TrackView:
         loudness=_loudness(version),
         created_at=version.created_at,
     )
-    return TrackView(track.id, track.title, track.artist, view, track.created_at)
+    return TrackView(track.id, track.title, track.artist, artwork, view, track.created_at)
 
 
 async def stream_object(track_id: str, format: str, name: str = PLAYLIST) -> ObjectKey:
@@ -152,6 +169,12 @@ async def _stream(stream: Transcode) -> StreamView:
 async def _waveform(waveform: Waveform) -> WaveformView:
     data, picture = [await storage().url(waveform_key(waveform.track_version_id, end)) for end in (".json", ".png")]
     return WaveformView(data, picture, waveform.updated_at)
+
+
+async def _artwork(session: AsyncSession, track: Track) -> ArtworkView | None:
+    found = [await session.get(Asset, each) for each in (track.artwork_asset_id, track.artwork_thumb_asset_id) if each]
+    urls = [await storage().url(ObjectKey(Bucket(asset.bucket), asset.key)) for asset in found if asset]
+    return ArtworkView(*urls, track.artwork_source or "", track.artwork_note) if len(urls) == 2 else None
 
 
 def _loudness(version: TrackVersion) -> LoudnessView | None:

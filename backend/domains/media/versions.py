@@ -29,6 +29,7 @@ class Original:
     """The uploaded file of a version, what ingest measured on it, and whose it is."""
 
     version_id: str
+    track_id: str
     key: ObjectKey
     duration_s: float | None
     sample_rate: int | None
@@ -66,7 +67,7 @@ async def find_original(version_id: str) -> Original:
     version, asset, artist_did = found
     key = ObjectKey(Bucket(asset.bucket), asset.key)
     measured = (version.duration_s, version.sample_rate, version.channels, version.lossless)
-    return Original(version.id, key, *measured, artist_did)
+    return Original(version.id, version.track_id, key, *measured, artist_did)
 
 
 class Making:

@@ -63,6 +63,7 @@ async def test_a_flag_is_told_once(database: Database, store: Storage, services:
     [notice] = services.notices
     assert (notice["id"], notice["track_id"]) == (f"copyright.flagged:{made.version_id}", made.track_id)
     assert "Somebody Else" in str(notice["text"])
+    assert notice["allowed_mentions"] == {"parse": []}
 
 
 async def test_a_notice_that_does_not_arrive_is_owed(
