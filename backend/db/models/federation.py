@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, String, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import Base, now
@@ -106,3 +106,13 @@ class PdsRecord(Base):
               postgresql_where=text("written_revision <> wanted_revision"),
               sqlite_where=text("written_revision <> wanted_revision")),
     )  # fmt: skip
+
+
+class Like(Base):
+    """Somebody likes a track."""
+
+    __tablename__ = "likes"
+
+    did: Mapped[str] = mapped_column(String(255), primary_key=True)
+    track_id: Mapped[str] = mapped_column(ForeignKey("tracks.id", ondelete="CASCADE"), primary_key=True, index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import update
 
+from backend.db.ids import new_id
 from backend.db.models.federation import Account
+from backend.db.models.media import Asset, Track, TrackVersion
 from backend.db.session import database as current_database
 from backend.db.session import unit_of_work
 from backend.domains.federation.accounts import SignedIn, sign_in
@@ -69,3 +71,16 @@ async def spoil_access(did: str) -> None:
     tokens = Tokens("spoilt.access.token", (await tokens_of(did)).refresh)
     async with unit_of_work() as unit:
         await unit.connection.execute(update(Account).where(Account.did == did).values(credentials=seal(did, tokens)))
+
+
+async def ready_track(did: str | None, title: str = "Night Drive", status: str = "ready") -> str:
+    """A track as the media crew leaves it. Returns its id."""
+    asset = Asset(id=new_id(), bucket="private", key=new_id(), mime="audio/flac", size_bytes=1)
+    track = Track(id=new_id(), title=title, artist_did=did, current_version_id=new_id())
+    made = {"track_id": track.id, "original_asset_id": asset.id, "codec": "flac", "duration_s": 210.6}
+    version = TrackVersion(id=track.current_version_id, status=status, **made)
+    async with unit_of_work() as unit:
+        unit.session.add_all([asset, track])
+        await unit.flush()
+        unit.session.add(version)
+    return track.id

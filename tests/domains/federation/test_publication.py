@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 
 from backend._internal.background import background
 from backend.db.ids import new_id
-from backend.db.models.media import Asset, Track, TrackVersion
+from backend.db.models.media import Track
 from backend.db.models.runs import Run
 from backend.db.session import Database, unit_of_work
 from backend.domains.federation.publication import (
@@ -25,24 +25,11 @@ from backend.domains.federation.records import RecordState, RecordView
 from backend.errors import Conflict, InvalidInput, NotFound
 from backend.settings import get_settings
 from tests.conftest import set_environment
-from tests.domains.federation.conftest import alice_signs_in
+from tests.domains.federation.conftest import alice_signs_in, ready_track
 from tests.network.faulty import Fault, FaultyPds
 from tests.network.server import NetworkServer
 
 PUT = "com.atproto.repo.putRecord"
-
-
-async def _track(did: str | None, title: str = "Night Drive", status: str = "ready") -> str:
-    """A track as the media crew leaves it."""
-    asset = Asset(id=new_id(), bucket="private", key=new_id(), mime="audio/flac", size_bytes=1)
-    track = Track(id=new_id(), title=title, artist_did=did, current_version_id=new_id())
-    made = {"track_id": track.id, "original_asset_id": asset.id, "codec": "flac", "duration_s": 210.6}
-    version = TrackVersion(id=track.current_version_id, status=status, **made)
-    async with unit_of_work() as unit:
-        unit.session.add_all([asset, track])
-        await unit.flush()
-        unit.session.add(version)
-    return track.id
 
 
 async def _records(platform: NetworkServer, track_id: str) -> list[dict[str, object]]:
@@ -71,7 +58,7 @@ async def test_a_track_is_published_changed_and_withdrawn(
     set_environment(monkeypatch, DATABASE_URL=sqlite_url, RUNNER_POLL_S="0.2", RUNNER_SHUTDOWN_GRACE_S="0.3",
                     HTTP_PUBLIC_URL="https://music.example.com/")  # fmt: skip
     async with background(get_settings(), "api"):
-        track_id = await _track(platform.alice.did)
+        track_id = await ready_track(platform.alice.did)
         asked = await request_publication(track_id)
         assert (asked.record.state, asked.record.cid) == (RecordState.WAITING, None)
         await alice_signs_in(platform, alice_password)
@@ -105,7 +92,7 @@ async def test_a_worker_that_is_killed_between_the_two_writes(
     set_environment(monkeypatch, DOCKET_URL=redis_url, DOCKET_NAME=f"test-{new_id()}", RUNNER_REDELIVERY_S="2",
                     RUNNER_HEARTBEAT_S="0.3", RUNNER_POLL_S="0.2", RUNNER_REPAIR_S="0.3", OUTBOUND_TIMEOUT_S="20")  # fmt: skip
     await alice_signs_in(platform, alice_password, faulty)
-    track_id = await _track(platform.alice.did)
+    track_id = await ready_track(platform.alice.did)
     await request_publication(track_id)
     log = (tmp_path / "worker.log").open("wb")
     first = await asyncio.create_subprocess_exec(*WORKER, env=dict(os.environ), stdout=log, stderr=log)
@@ -129,7 +116,7 @@ async def test_it_is_asked_for_again_and_again(
     platform: NetworkServer, database: Database, alice_password: str, faulty: FaultyPds
 ) -> None:
     await alice_signs_in(platform, alice_password, faulty)
-    track_id = await _track(platform.alice.did)
+    track_id = await ready_track(platform.alice.did)
     asked = [await request_publication(track_id) for _ in range(3)]
     assert len({each.run_id for each in asked}) == 1
     first, again = await publish(track_id), await publish(track_id)
@@ -141,15 +128,15 @@ async def test_what_cannot_be_published(platform: NetworkServer, database: Datab
     did = platform.alice.did
     for track_id, error, words in (
         ("no such track", NotFound, "no track"),
-        (await _track(None), Conflict, "no account"),
-        (await _track(did, status="pending"), Conflict, "once it plays"),
-        (await _track(did, ""), InvalidInput, "title has at least"),
+        (await ready_track(None), Conflict, "no account"),
+        (await ready_track(did, status="pending"), Conflict, "once it plays"),
+        (await ready_track(did, ""), InvalidInput, "title has at least"),
     ):
         with pytest.raises(error, match=words):
             await request_publication(track_id)
         with pytest.raises(NotFound, match="never published"):
             await get_publication(track_id)
     with pytest.raises(NotFound, match="never published"):
-        await withdraw_publication(await _track(did))
+        await withdraw_publication(await ready_track(did))
     async with database.reading() as session:
         assert await session.scalar(select(func.count()).select_from(Run)) == 0
