@@ -1,6 +1,5 @@
 """The whole crew runs without keys: `backline fakes` in one process, a live worker in another."""
 
-import asyncio
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +13,11 @@ from backend.db.models.federation import PdsRecord
 from backend.db.models.media import CopyrightScan, Genres
 from backend.db.session import database, unit_of_work
 from backend.domains.media.resolutions import VALUE, schedule_copyright_resolution_sync
-from backend.runtime.runs import get_run
 from tests import audio
 from tests.cli.test_server import start
 from tests.conftest import set_environment
-from tests.flows.stage import DONE, PATIENCE_S, house, runs_until, upload
+from tests.flows.stage import house, runs_until, upload
+from tests.runtime.crew import ended
 
 DID = "did:plc:artist"
 LINES = 7
@@ -54,10 +53,7 @@ async def test_a_track_is_scanned_classified_and_settled(
         for neg in (False, True):
             said = {"uri": f"at://{DID}/fm.example.track/3aaaaaaaaaaaa", "val": VALUE, "neg": neg}
             await person.post(f"{fakes['LABELER_URL']}/labels", json=said)
-        run_id = (await schedule_copyright_resolution_sync()).id
-        async with asyncio.timeout(PATIENCE_S):
-            while (run := await get_run(run_id)).state not in DONE:
-                await asyncio.sleep(0.05)
+        run = await ended((await schedule_copyright_resolution_sync()).id)
         async with database().reading() as session:
             scan = await session.get_one(CopyrightScan, made.version_id)
             genres = await session.get_one(Genres, made.version_id)
