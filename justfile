@@ -59,6 +59,10 @@ bench-export *options:
 screenshots:
     uv run python -m tests.browser.screenshots
 
+# Send one file through the media pipeline and through the original design's commands, in turns
+bench-pipeline *options:
+    uv run python -m benchmarks.pipeline {{ options }}
+
 # Look sounds up among a million stored tracks
 bench-fingerprints *options:
     uv run python -m benchmarks.fingerprints {{ options }}

@@ -38,6 +38,7 @@ async def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         SEGMENT,
         "/tracks/t1/hls/master.m3u8",
         "/tracks/t1/waveform.json",
+        "/tracks/t1/artwork.jpg",
         "/tracks/t1/thumbnail.jpg",
         "/objects/public/v1/master.m3u8",
     ],

@@ -32,6 +32,7 @@ async function show(now, active = false) {
   const { version, links } = track, formats = playable(audio, links);
   const state = version.status === "failed" ? "failed" : version.status === "ready" ? "ready" : "making";
   document.body.dataset.state = state;
+  const shut = track.gated && !links.waveform_json && !formats.length;
   $("failed").hidden = state !== "failed";
   $("error").textContent = version.error ?? "";
   $("making").hidden = state === "failed" || (state === "ready" && !active);
@@ -42,6 +43,7 @@ async function show(now, active = false) {
   $("total").textContent = version.duration_s === null ? "–:––" : clock(version.duration_s);
   if (state === "ready" && !format) {
     if (formats.length) choose(formats[0]);
+    else if (shut) trouble("Only its owner may hear this track. If it is yours, sign in.");
     else trouble("This browser plays none of the formats of this track.");
   }
   offer(formats);
