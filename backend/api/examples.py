@@ -160,6 +160,7 @@ TRACK = {
     "id": TRACK_ID,
     "title": "Night Drive",
     "artist": "Anna",
+    "gated": False,
     "artwork": {
         "url": f"/objects/public/artwork/{VERSION_ID}/artwork.jpg",
         "thumbnail_url": f"/objects/public/artwork/{VERSION_ID}/thumbnail.jpg",
@@ -195,6 +196,7 @@ TRACK_PAGE = {
             "id": TRACK_ID,
             "title": "Night Drive",
             "artist": "Anna",
+            "gated": False,
             "version_id": VERSION_ID,
             "status": "ready",
             "duration_s": 210.5,

@@ -72,6 +72,10 @@ class ObjectKey:
         """What the suffix says. Local directories keep no types, so here the name is the one truth."""
         return CONTENT_TYPES.get(self.suffix, "application/octet-stream")
 
+    def within(self, bucket: Bucket) -> "ObjectKey":
+        """The same path in this bucket: what was made of a gated track lies in the private one."""
+        return ObjectKey(bucket, self.path)
+
     def __str__(self) -> str:
         return f"{self.bucket}/{self.path}"
 

@@ -38,10 +38,13 @@ def whole_playlist(directory: Path, duration_s: float) -> Playlist:
 class Uploads:
     """The uploads of one stream: of what is finished now, and at the end of all the rest. Make it with `uploads`."""
 
-    def __init__(self, version_id: str, format: StreamFormat, directory: Path, group: asyncio.TaskGroup) -> None:
+    def __init__(
+        self, version_id: str, format: StreamFormat, directory: Path, home: Bucket, group: asyncio.TaskGroup
+    ) -> None:
         self.begun: set[str] = set()
         self._place = (version_id, format)
         self._directory = directory
+        self._home = home
         self._group = group
         self._gate = asyncio.Semaphore(PARALLEL_UPLOADS)
 
@@ -59,12 +62,14 @@ class Uploads:
 
     async def _put(self, name: str) -> None:
         async with self._gate:
-            await storage().put(hls_key(*self._place, name), self._directory / name)
+            await storage().put(hls_key(*self._place, name).within(self._home), self._directory / name)
 
 
 @asynccontextmanager
-async def uploads(version_id: str, format: StreamFormat, directory: Path, *, plays: bool) -> AsyncIterator[Uploads]:
-    """Upload a stream's files beside the work of the block, then its playlist: it never names what is not there.
+async def uploads(
+    version_id: str, format: StreamFormat, directory: Path, *, home: Bucket, plays: bool
+) -> AsyncIterator[Uploads]:
+    """Upload a stream's files to its home beside the work of the block, then its playlist: it never names what is not there.
 
     An upload that fails ends the block, and what stops the block stops the uploads. Then nothing of the stream is left
     in storage, unless an older one `plays`.
@@ -72,21 +77,21 @@ async def uploads(version_id: str, format: StreamFormat, directory: Path, *, pla
     published = False
     try:
         async with asyncio.TaskGroup() as group:
-            under_way = Uploads(version_id, format, directory, group)
+            under_way = Uploads(version_id, format, directory, home, group)
             yield under_way
-        await storage().put(hls_key(version_id, format, PLAYLIST), directory / PLAYLIST)
+        await storage().put(hls_key(version_id, format, PLAYLIST).within(home), directory / PLAYLIST)
         published = True
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None  # the first one that failed stopped the others, and says what to do
     finally:
         if not published and not plays:
             with suppress(Unavailable):
-                await asyncio.shield(_remove_others(version_id, format, set()))
-    await _remove_others(version_id, format, {*under_way.begun, PLAYLIST})
+                await asyncio.shield(_remove_others(version_id, format, home, set()))
+    await _remove_others(version_id, format, home, {*under_way.begun, PLAYLIST})
 
 
-async def _remove_others(version_id: str, format: StreamFormat, names: set[str]) -> None:
+async def _remove_others(version_id: str, format: StreamFormat, home: Bucket, names: set[str]) -> None:
     """Leave only these: a stream that was longer before, or cut otherwise, has segments that no playlist names."""
     prefix = hls_prefix(version_id, format)
-    there = [info.key async for info in storage().list(Bucket.PUBLIC, prefix)]
+    there = [info.key async for info in storage().list(home, prefix)]
     await storage().delete(*(key for key in there if key.path.removeprefix(prefix) not in names))

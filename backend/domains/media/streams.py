@@ -11,12 +11,13 @@ from backend.db.base import now
 from backend.db.models.media import StreamStatus, Transcode, VersionStatus
 from backend.db.session import database, unit_of_work
 from backend.domains.media.formats import PLAYLIST, StreamFormat
+from backend.domains.media.home import note_written
 from backend.domains.media.master import write_master
 from backend.domains.media.rows import record_asset, upsert
 from backend.domains.media.versions import move, outcome_of
 from backend.runtime import current_run
 from backend.runtime.context import active_run_id
-from backend.storage import hls_key, hls_prefix
+from backend.storage import Bucket, hls_key, hls_prefix
 
 
 class MakingStream:
@@ -25,10 +26,11 @@ class MakingStream:
     A stream that is `ready` stays so while it is made again, and when that fails: what listeners have still plays.
     """
 
-    def __init__(self, version_id: str, format: StreamFormat) -> None:
+    def __init__(self, version_id: str, format: StreamFormat, home: Bucket) -> None:
         self.plays = False  # whether there is one already
         self._version_id = version_id
         self._format = format
+        self._home = home
 
     async def __aenter__(self) -> Self:
         async with database().reading() as session:
@@ -49,9 +51,11 @@ class MakingStream:
 
         The master playlist names it first, so that whoever sees the version `ready` finds it there.
         """
-        await write_master(self._version_id, self._format)
+        await write_master(self._version_id, self._format, self._home)
         async with unit_of_work() as unit:
-            asset = await record_asset(unit, hls_key(self._version_id, self._format, PLAYLIST), playlist_bytes)
+            await note_written(unit, self._version_id, self._home)
+            key = hls_key(self._version_id, self._format, PLAYLIST).within(self._home)
+            asset = await record_asset(unit, key, playlist_bytes)
             values = {
                 "status": StreamStatus.READY,
                 "error": None,

@@ -63,8 +63,8 @@ async def _make(
     """One stream, from the open original to listeners. Gives the number of its segments."""
     duration_s, rate, channels = original.measured()
     arguments = [*ffmpeg.source(file), *encoding(format, get_settings().media, rate, channels)]
-    async with MakingStream(original.version_id, format) as stream, workspace() as directory:
-        async with uploads(original.version_id, format, directory, plays=stream.plays) as under_way:
+    async with MakingStream(original.version_id, format, original.home) as stream, workspace() as directory:
+        async with uploads(original.version_id, format, directory, home=original.home, plays=stream.plays) as under_way:
 
             async def note(seconds: float) -> None:
                 if not stream.plays:  # what plays is not replaced before all of the new is there

@@ -10,6 +10,7 @@ from backend.adapters.ffmpeg import OnSeconds
 from backend.db.base import now
 from backend.db.models.media import Waveform
 from backend.db.session import unit_of_work
+from backend.domains.media.home import note_written
 from backend.domains.media.peaks import Peaks, mono, to_8_bit
 from backend.domains.media.picture import WIDTH, draw
 from backend.domains.media.rows import record_asset, upsert
@@ -52,7 +53,7 @@ async def draw_file(original: Original, file: Path, on_seconds: OnSeconds | None
     if not points.samples:
         raise InvalidInput("nothing in the file can be decoded", field="file")
     await _store(
-        original.version_id,
+        original,
         {
             "json": await asyncio.to_thread(as_json, points, rate),
             "dat": await asyncio.to_thread(as_dat, points, rate),
@@ -62,15 +63,16 @@ async def draw_file(original: Original, file: Path, on_seconds: OnSeconds | None
     return len(points.pairs())
 
 
-async def _store(version_id: str, contents: dict[str, bytes]) -> None:
-    keys = {kind: waveform_key(version_id, f".{kind}") for kind in contents}
+async def _store(original: Original, contents: dict[str, bytes]) -> None:
+    keys = {kind: waveform_key(original.version_id, f".{kind}").within(original.home) for kind in contents}
     for kind, content in contents.items():
         await storage().put(keys[kind], content)
     async with unit_of_work() as unit:
+        await note_written(unit, original.version_id, original.home)
         assets = {
             f"{kind}_asset_id": await record_asset(unit, keys[kind], len(content)) for kind, content in contents.items()
         }
-        await upsert(unit, Waveform, {"track_version_id": version_id}, {**assets, "updated_at": now()})
+        await upsert(unit, Waveform, {"track_version_id": original.version_id}, {**assets, "updated_at": now()})
 
 
 def as_json(peaks: Peaks, rate: int) -> bytes:
