@@ -55,6 +55,10 @@ bench *options:
 bench-export *options:
     uv run python -m benchmarks.export {{ options }}
 
+# Send one file through the media pipeline and through the original design's commands, in turns
+bench-pipeline *options:
+    uv run python -m benchmarks.pipeline {{ options }}
+
 # Look sounds up among a million stored tracks
 bench-fingerprints *options:
     uv run python -m benchmarks.fingerprints {{ options }}

@@ -15,19 +15,10 @@ from pathlib import Path
 
 from benchmarks.idle import Idle, idle
 from benchmarks.measures import Drain, Latency, drain, latency
+from benchmarks.page import write_section
 from benchmarks.report import Results, markdown
 from benchmarks.servers import Servers, open_servers
 from benchmarks.systems import POSTGRESQL, SQLITE, STOCK, SYSTEMS, System
-
-PAGE = Path(__file__).parent.parent / "docs" / "operations" / "benchmarks.md"
-INTRODUCTION = """# Benchmarks
-
-Printed by `uv run python -m benchmarks.runner --write-docs`. Every system works in a process of its own, on the same
-Redis and the same PostgreSQL, in one run; the systems take turns, so that a noisy machine is noisy for all. A run notes
-its start with one write to a file. "No ledger" is our docket Worker alone. Figures of two machines, or of two days, do
-not compare: the ratios do.
-
-"""
 
 
 async def measure(servers: Servers, options: argparse.Namespace) -> Results:
@@ -78,7 +69,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3, help="turns of the drain (default 3)")
     parser.add_argument("--fsync", action="store_true", help="PostgreSQL waits for the disk at each commit")
     parser.add_argument("--json", type=Path, help="write everything to this file")
-    parser.add_argument("--write-docs", action="store_true", help=f"write the tables to {PAGE.name}")
+    parser.add_argument("--write-docs", action="store_true", help="write the tables into the documentation")
     options = parser.parse_args()
     with open_servers(options.fsync) as servers:
         results = asyncio.run(measure(servers, options))
@@ -87,7 +78,7 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(asdict(results), indent=2))
     if options.write_docs:
-        PAGE.write_text(INTRODUCTION + text)
+        write_section("runner", text)
 
 
 if __name__ == "__main__":

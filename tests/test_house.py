@@ -90,6 +90,7 @@ def test_no_room_is_called_junk() -> None:
     assert [breach for package in EVERYTHING for breach in house_rules.junk_rooms(package)] == []
 
 
+@pytest.mark.timeout(400)  # everything is imported, which takes its time on a busy machine
 @pytest.mark.parametrize("entry", ["main", "worker", "cli"])
 def test_each_entry_is_imported_by_a_fresh_interpreter_without_a_warning(entry: str) -> None:
     done = subprocess.run(

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 
 from backend.domains.federation.sign_ins import Role, find_sign_in
-from backend.domains.media.access import Person, must_own
+from backend.domains.media.access import NOBODY, Person, must_own
 from backend.errors import Forbidden, SignInRequired
 
 COOKIE = "backline_sign_in"
@@ -78,6 +78,11 @@ async def _caller(request: Request) -> Caller | None:
 
 MaybeCaller = Annotated[Caller | None, Depends(_caller)]
 """Who calls, or None for anybody."""
+
+
+def person_of(caller: Caller | None) -> Person:
+    """Who calls, as the media rooms know them; also nobody."""
+    return caller.person if caller else NOBODY
 
 
 async def _signed_in(caller: MaybeCaller) -> Caller:

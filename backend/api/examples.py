@@ -149,6 +149,7 @@ VERSION = {
     ],
     "waveform": {
         "json_url": f"/objects/public/{VERSION_ID}/waveform.json",
+        "dat_url": f"/objects/public/{VERSION_ID}/waveform.dat",
         "png_url": f"/objects/public/{VERSION_ID}/waveform.png",
         "updated_at": "2026-11-23T09:00:02.910Z",
     },
@@ -159,6 +160,7 @@ TRACK = {
     "id": TRACK_ID,
     "title": "Night Drive",
     "artist": "Anna",
+    "gated": False,
     "artwork": {
         "url": f"/objects/public/artwork/{VERSION_ID}/artwork.jpg",
         "thumbnail_url": f"/objects/public/artwork/{VERSION_ID}/thumbnail.jpg",
@@ -173,6 +175,7 @@ TRACK = {
         "hls": f"/tracks/{TRACK_ID}/hls/master.m3u8",
         "hls_opus": f"/tracks/{TRACK_ID}/hls/hls_opus/playlist.m3u8",
         "waveform_json": f"/tracks/{TRACK_ID}/waveform.json",
+        "waveform_dat": f"/tracks/{TRACK_ID}/waveform.dat",
         "waveform_png": f"/tracks/{TRACK_ID}/waveform.png",
         "artwork": f"/tracks/{TRACK_ID}/artwork.jpg",
         "thumbnail": f"/tracks/{TRACK_ID}/thumbnail.jpg",
@@ -193,6 +196,7 @@ TRACK_PAGE = {
             "id": TRACK_ID,
             "title": "Night Drive",
             "artist": "Anna",
+            "gated": False,
             "version_id": VERSION_ID,
             "status": "ready",
             "duration_s": 210.5,

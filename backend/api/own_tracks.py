@@ -4,7 +4,7 @@ from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response, status
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from backend.api import examples
 from backend.api.caller import SignedIn
@@ -16,6 +16,7 @@ from backend.api.tracks import UPLOAD_BODY, Track, TrackId, TrackQuery, refuse_a
 from backend.api.version_examples import REPLACED, VERSION_PAGE
 from backend.domains.media import history, tracks
 from backend.domains.media.access import check_owner
+from backend.domains.media.changes import change_track as change
 from backend.domains.media.history import VersionLine
 from backend.domains.media.upload import replace_audio
 
@@ -32,12 +33,32 @@ class VersionPage(BaseModel):
     next: str | None = Field(description="Path of the next page; null on the last one.")
 
 
+class Changes(BaseModel):
+    """What should be different. What is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str | None = Field(None, max_length=500, description="The new title.", examples=["Night Drive"])
+    gated: StrictBool | None = Field(None, description="Whether only its owner may hear it.")
+
+
 class Replaced(BaseModel):
     """A new version that was taken in. It is shown once it is ready."""
 
     version_id: str
     run_ids: list[str]
     links: dict[str, str]
+
+
+@router.patch(
+    "",
+    summary="Change a track",
+    responses={200: examples.shown(examples.TRACK)} | problems(*REFUSED, 422, 503),
+)
+async def change_track(track_id: TrackId, caller: SignedIn, changes: Changes) -> Track:
+    """Change the title, or open and close the gate. A run then moves the audio between the buckets: see `runs`."""
+    await change(track_id, caller.person, changes.title, changes.gated)
+    return Track.of(await tracks.get_track(track_id, caller.person))
 
 
 @router.put(
@@ -82,7 +103,7 @@ async def list_versions(
 async def restore_version(track_id: TrackId, version_id: VersionId, caller: SignedIn) -> Track:
     """Show a version that is ready. One that is still in the making will not take its place."""
     await history.restore_version(track_id, version_id, caller.person)
-    return Track.of(await tracks.get_track(track_id))
+    return Track.of(await tracks.get_track(track_id, caller.person))
 
 
 @router.delete(

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.api import examples
-from backend.api.caller import MaybeCaller
-from backend.api.delivery import deliver
+from backend.api.caller import MaybeCaller, person_of
+from backend.api.media_delivery import deliver_media
 from backend.api.multipart import incoming_file
 from backend.api.paging import Cursor, page
 from backend.api.problems import problems
 from backend.api.state import AppSettings
 from backend.domains.media import listing, tracks
+from backend.domains.media.formats import PLAYLIST
 from backend.domains.media.listing import TrackLine
 from backend.domains.media.tracks import ArtworkView, TrackView, VersionView
 from backend.domains.media.upload import MEGABYTE, store_upload
@@ -26,7 +27,7 @@ router = APIRouter(prefix="/tracks", tags=["tracks"])
 TrackId = Annotated[str, Path(description="The track's id.", examples=[examples.TRACK_ID])]
 Format = Annotated[str, Path(description="A streaming format.", examples=["hls_opus"])]
 Name = Annotated[str, Path(description="The playlist or a file it names.", examples=["playlist.m3u8"])]
-Kind = Annotated[Literal["json", "png"], Path(description="As data or as a picture.")]
+Kind = Annotated[Literal["json", "dat", "png"], Path(description="As data in one of two formats, or as a picture.")]
 
 # What a form may weigh besides its file.
 FORM_BYTES = 1_000_000
@@ -38,6 +39,7 @@ class Track(BaseModel):
     id: str
     title: str
     artist: str | None
+    gated: bool
     artwork: ArtworkView | None
     created_at: datetime
     version: VersionView
@@ -56,7 +58,8 @@ class Track(BaseModel):
             if stream.url:
                 links[stream.format] = f"{here}/hls/{stream.format}/playlist.m3u8"
         if view.version.waveform:
-            links |= {f"waveform_{kind}": f"{here}/waveform.{kind}" for kind in ("json", "png")}
+            kinds = ("json", "dat", "png") if view.version.waveform.dat_url else ("json", "png")
+            links |= {f"waveform_{kind}": f"{here}/waveform.{kind}" for kind in kinds}
         if view.artwork:
             links |= {"artwork": f"{here}/artwork.jpg", "thumbnail": f"{here}/thumbnail.jpg"}
         return cls(**vars(view), links=links)
@@ -123,7 +126,7 @@ async def upload_track(request: Request, settings: AppSettings, caller: MaybeCal
     async with aclosing(file.chunks):
         title, artist = file.fields.get("title"), file.fields.get("artist")
         made = await store_upload(file.chunks, file.name, title, artist, caller.did if caller else None)
-    track = Track.of(await tracks.get_track(made.track_id))
+    track = Track.of(await tracks.get_track(made.track_id, person_of(caller)))
     links = {"track": track.links["self"], "runs": track.links["runs"], "stream": f"/runs/{made.run_id}/stream"}
     return Uploaded(track=track, run_ids=[made.run_id], links=links)
 
@@ -143,10 +146,12 @@ def refuse_at_once(request: Request, settings: Settings) -> None:
         raise TooLarge(f"the file is larger than {limit:,} MB", field="file")
 
 
-@router.get("/{track_id}", summary="Show a track", responses={200: examples.shown(examples.TRACK)} | problems(404, 503))
-async def show_track(track_id: TrackId) -> Track:
+@router.get(
+    "/{track_id}", summary="Show a track", responses={200: examples.shown(examples.TRACK)} | problems(401, 404, 503)
+)
+async def show_track(track_id: TrackId, caller: MaybeCaller) -> Track:
     """A track as it stands: `pending`, `processing`, `ready` or `failed`, and what was made and measured so far."""
-    return Track.of(await tracks.get_track(track_id))
+    return Track.of(await tracks.get_track(track_id, person_of(caller)))
 
 
 @router.head("/{track_id}/hls/master.m3u8", include_in_schema=False)
@@ -154,11 +159,11 @@ async def show_track(track_id: TrackId) -> Track:
     "/{track_id}/hls/master.m3u8",
     summary="Play a track in the format that suits the player",
     response_class=Response,
-    responses=examples.media("application/vnd.apple.mpegurl") | problems(404, 416, 503),
+    responses=examples.media("application/vnd.apple.mpegurl") | problems(401, 403, 404, 416, 503),
 )
-async def play_best(request: Request, track_id: TrackId) -> Response:
+async def play_best(request: Request, track_id: TrackId, caller: MaybeCaller) -> Response:
     """The master playlist: every format in which the shown version plays, with codec and bit rates."""
-    return await deliver(request, await tracks.master_object(track_id))
+    return await deliver_media(request, await tracks.master_object(track_id, person_of(caller)))
 
 
 @router.head("/{track_id}/hls/{format}/{name}", include_in_schema=False)
@@ -167,11 +172,15 @@ async def play_best(request: Request, track_id: TrackId) -> Response:
     summary="Play a track",
     response_class=Response,
     responses=examples.media("application/vnd.apple.mpegurl", "audio/mp4", "video/iso.segment")
-    | problems(404, 416, 422, 503),
+    | problems(401, 403, 404, 416, 422, 503),
 )
-async def play_track(request: Request, track_id: TrackId, format: Format, name: Name) -> Response:
-    """A playlist or a segment of the version that is shown. Give the playlist's URL to any HLS player."""
-    return await deliver(request, await tracks.stream_object(track_id, format, name))
+async def play_track(request: Request, track_id: TrackId, format: Format, name: Name, caller: MaybeCaller) -> Response:
+    """A playlist or a segment of the version that is shown. Give the playlist's URL to any HLS player.
+
+    Of a gated track the owner gets a playlist of signed links, which end after `GATED_LINK_S`; others are refused.
+    """
+    key = await tracks.stream_object(track_id, format, name, person_of(caller))
+    return await deliver_media(request, key, of_links=name == PLAYLIST)
 
 
 @router.head("/{track_id}/waveform.{kind}", include_in_schema=False)
@@ -179,8 +188,9 @@ async def play_track(request: Request, track_id: TrackId, format: Format, name: 
     "/{track_id}/waveform.{kind}",
     summary="Fetch a waveform",
     response_class=Response,
-    responses=examples.media("application/json", "image/png") | problems(404, 416, 503),
+    responses=examples.media("application/json", "application/octet-stream", "image/png")
+    | problems(401, 403, 404, 416, 503),
 )
-async def show_waveform(request: Request, track_id: TrackId, kind: Kind) -> Response:
-    """The waveform of the version that is shown: audiowaveform JSON (version 2), or a PNG of 1800 x 280 pixels."""
-    return await deliver(request, await tracks.waveform_object(track_id, f".{kind}"))
+async def show_waveform(request: Request, track_id: TrackId, kind: Kind, caller: MaybeCaller) -> Response:
+    """The waveform of the version that is shown: audiowaveform JSON or binary data (version 2), or a PNG, 1800 x 280."""
+    return await deliver_media(request, await tracks.waveform_object(track_id, f".{kind}", person_of(caller)))

@@ -20,6 +20,9 @@ class MediaSettings(Section):
         frozenset(), description="DIDs of the artists whose lossless uploads are streamed lossless too, with commas."
     )
     transcode_lanes: int = Field(2, ge=1, le=16, description="Programs that one transcode runs beside each other.")
+    gated_link_s: int = Field(
+        6 * 3600, ge=60, le=7 * 86_400, description="Seconds that a signed link to a file of a gated track lives."
+    )
     export_days: int = Field(7, ge=1, le=365, description="Days that an artist's archive is kept.")
     sweep_grace_h: int = Field(48, ge=24, description="Hours that an object stays which nothing refers to.")
     waveform_pixels_per_s: int = Field(20, ge=1, le=200, description="Points per second of a waveform.")

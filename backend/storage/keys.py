@@ -72,6 +72,10 @@ class ObjectKey:
         """What the suffix says. Local directories keep no types, so here the name is the one truth."""
         return CONTENT_TYPES.get(self.suffix, "application/octet-stream")
 
+    def within(self, bucket: Bucket) -> "ObjectKey":
+        """The same path in this bucket: what was made of a gated track lies in the private one."""
+        return ObjectKey(bucket, self.path)
+
     def __str__(self) -> str:
         return f"{self.bucket}/{self.path}"
 
@@ -97,7 +101,7 @@ def master_key(version_id: str) -> ObjectKey:
 
 
 def waveform_key(version_id: str, suffix: str) -> ObjectKey:
-    """The waveform of a version: `.json` for the data, `.png` for the picture."""
+    """The waveform of a version: `.json` and `.dat` for the data, `.png` for the picture."""
     return ObjectKey(Bucket.PUBLIC, f"{_checked(version_id)}/waveform{_suffix(suffix)}")
 
 

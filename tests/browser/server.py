@@ -27,9 +27,10 @@ class BacklineServer(Server):
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
-    def upload(self, content: bytes, filename: str, **fields: str) -> Json:
+    def upload(self, content: bytes, filename: str, headers: dict[str, str] | None = None, **fields: str) -> Json:
         """Send a file. Gives the answer."""
-        answer = httpx.post(f"{self.url}/tracks", data=fields, files={"file": (filename, content)}, timeout=60)
+        files = {"file": (filename, content)}
+        answer = httpx.post(f"{self.url}/tracks", data=fields, files=files, headers=headers, timeout=60)
         assert answer.status_code == 202, answer.text
         return answer.json()
 
@@ -41,6 +42,25 @@ class BacklineServer(Server):
             time.sleep(0.1)
         return track
 
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait until this is so."""
+        deadline = time.monotonic() + WORK_S
+        while not true():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What another process of the same installation is started with."""
+        data = self.directory / "data"
+        own = {
+            "DATA_DIR": str(data),
+            "DATABASE_URL": f"sqlite+aiosqlite:///{self.directory}/backline.db",
+            "DOCKET_URL": "memory://browser",
+            "PYTHONPATH": str(ROOT),
+        }
+        return os.environ | own
+
     def post(self, path: str) -> None:
         """An operator's request."""
         httpx.post(f"{self.url}{path}").raise_for_status()
@@ -49,14 +69,7 @@ class BacklineServer(Server):
         return [sys.executable, "-m", "backend.cli", "serve", "--port", str(self.port)]
 
     def _account(self) -> dict[str, object]:
-        data = self.directory / "data"
-        own = {
-            "DATA_DIR": str(data),
-            "DATABASE_URL": f"sqlite+aiosqlite:///{self.directory}/backline.db",
-            "DOCKET_URL": "memory://browser",
-            "PYTHONPATH": str(ROOT),
-        }
-        return {"env": os.environ | own}
+        return {"env": self.environment}
 
     def _answers(self) -> bool:
         try:

@@ -17,7 +17,7 @@ from backend.settings import get_settings
 from backend.storage import Storage, open_storage
 
 PATIENCE_S = 40.0
-CREW = ("ingest_upload", "transcode_version", "draw_waveform", "analyse_loudness")
+CREW = ("ingest_upload", "transcode_version")
 DONE = {"succeeded", "dead", "cancelled"}
 
 

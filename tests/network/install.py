@@ -1,4 +1,4 @@
-"""The network's Node packages: installed once for each lock file, in the user's cache."""
+"""Node packages for the tests: installed once for each lock file, in the user's cache."""
 
 import fcntl
 import hashlib
@@ -45,11 +45,11 @@ def find_node() -> Node:
     return Node(said.removeprefix("v"), Path(program), Path(npm).resolve(), None)
 
 
-def folder_for(node: Node) -> Path:
-    """Where the packages of this lock file are for this Node, installed or not."""
+def folder_for(node: Node, described: Path = HERE) -> Path:
+    """Where the packages of the lock file in `described` are for this Node, installed or not."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    parts = (LOCK.read_text(), node.version, platform.system(), platform.machine())
-    return cache / "backline" / f"network-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
+    parts = ((described / LOCK.name).read_text(), node.version, platform.system(), platform.machine())
+    return cache / "backline" / f"{described.name}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
 
 def is_installed() -> bool:
@@ -60,27 +60,27 @@ def is_installed() -> bool:
         return False
 
 
-def install(node: Node) -> Path:
-    """The folder with the packages. The first call takes minutes, the others nothing. Raises NoServer with npm's log."""
-    folder = folder_for(node)
+def install(node: Node, described: Path = HERE) -> Path:
+    """The folder with the packages that `described` locks: the network's take minutes, once. Raises NoServer with npm's log."""
+    folder = folder_for(node, described)
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _alone(folder.with_suffix(".lock")):
         if folder.is_dir():
             return folder  # somebody else was first
-        draft = Path(tempfile.mkdtemp(prefix="network-draft-", dir=folder.parent))
+        draft = Path(tempfile.mkdtemp(prefix="draft-", dir=folder.parent))
         try:
-            _run_npm(node, draft)
+            _run_npm(node, draft, described)
             draft.rename(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 
-def _run_npm(node: Node, folder: Path) -> None:
+def _run_npm(node: Node, folder: Path, described: Path) -> None:
     for name in ("package.json", LOCK.name):
-        shutil.copy(HERE / name, folder)
+        shutil.copy(described / name, folder)
     words = [str(node.program), str(node.npm), "ci", "--omit=dev", "--no-audit", "--no-fund"]
     if node.headers is not None:
         words.append(f"--nodedir={node.headers}")

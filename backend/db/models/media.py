@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Integer, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Integer, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import Base, now
@@ -42,6 +42,7 @@ class Track(Base):
     # No foreign keys: the two tables would refer to each other, and neither row could be the first.
     current_version_id: Mapped[str | None] = mapped_column(String(36))  # the version that is shown and played
     next_version_id: Mapped[str | None] = mapped_column(String(36), index=True)  # takes its place once it is ready
+    gated: Mapped[bool] = mapped_column(default=False, server_default=false())  # only its owner may hear it
     artwork_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
     artwork_thumb_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
     artwork_source: Mapped[str | None] = mapped_column(String(20))  # embedded | generated
@@ -68,6 +69,10 @@ class TrackVersion(Base):
     loudness_range: Mapped[float | None]  # LU
     true_peak: Mapped[float | None]  # dBTP; null for digital silence
     loudness_note: Mapped[str | None] = mapped_column(String(200))  # why a loudness figure is null
+    home: Mapped[str] = mapped_column(
+        String(20), default="public", server_default="public"
+    )  # bucket of what was made of it
+    writes: Mapped[int] = mapped_column(default=0, server_default="0")  # counts what was published there
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -99,17 +104,19 @@ class Transcode(Base):
     playlist_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
     segment_prefix_key: Mapped[str] = mapped_column(String(200))
     error: Mapped[str | None] = mapped_column(Text)
+    run_id: Mapped[str | None] = mapped_column(String(36))  # that made what plays
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
 
 class Waveform(Base):
-    """The waveform of a version, as data and as a picture."""
+    """The waveform of a version, as data in two formats and as a picture."""
 
     __tablename__ = "waveforms"
 
     track_version_id: Mapped[str] = mapped_column(ForeignKey("track_versions.id", ondelete="CASCADE"), primary_key=True)
     json_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"), index=True)
     png_asset_id: Mapped[str] = mapped_column(ForeignKey("assets.id"), index=True)
+    dat_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
 

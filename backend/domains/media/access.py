@@ -28,6 +28,17 @@ def must_own(person: Person, artist_did: str | None) -> None:
         raise Forbidden("this belongs to somebody else")
 
 
+def must_hear(person: Person, track: Track) -> None:
+    """Raise SignInRequired or Forbidden when the track is gated and the person neither owns it nor is an admin."""
+    if track.gated:
+        must_own(person, track.artist_did)
+
+
+def may_hear(person: Person, track: Track) -> bool:
+    """Whether `must_hear` lets this person pass."""
+    return not track.gated or person.admin or (person.did is not None and person.did == track.artist_did)
+
+
 async def check_owner(track_id: str, person: Person) -> None:
     """Refuse early, before anything costs time. Raises NotFound, SignInRequired, Forbidden."""
     async with database().reading() as session:

@@ -9,10 +9,12 @@ from sqlalchemy import select, update
 from backend.adapters.cover import read_cover
 from backend.db.models.media import Asset, Track
 from backend.db.session import database, unit_of_work
+from backend.domains.media.access import NOBODY, Person, must_hear
 from backend.domains.media.cover import Cover, UnusableCover, as_files, make_cover
 from backend.domains.media.default_cover import draw_default
+from backend.domains.media.home import note_written
 from backend.domains.media.rows import record_asset
-from backend.domains.media.versions import QUEUE, RETRY, find_original
+from backend.domains.media.versions import QUEUE, RETRY, Original, find_original
 from backend.errors import NotFound
 from backend.runtime import current_run, scheduler, task
 from backend.storage import Bucket, ObjectKey, artwork_key, storage
@@ -48,7 +50,7 @@ async def make_artwork(version_id: str) -> Artwork:
     cover, note = await _encode(data) if data is not None else (None, None)
     made = Artwork(ArtworkSource.EMBEDDED if cover else ArtworkSource.GENERATED, note)
     drawn = cover or await asyncio.to_thread(lambda: as_files(draw_default(original.track_id)))
-    await _publish(original.track_id, version_id if cover else original.track_id, drawn, made)
+    await _publish(original, version_id if cover else original.track_id, drawn, made)
     return made
 
 
@@ -59,14 +61,16 @@ async def _encode(data: bytes) -> tuple[Cover | None, str | None]:
         return None, str(error)[:LONGEST_NOTE]
 
 
-async def _publish(track_id: str, owner_id: str, cover: Cover, made: Artwork) -> None:
+async def _publish(original: Original, owner_id: str, cover: Cover, made: Artwork) -> None:
     """The objects first, then the row that names them."""
-    contents = {artwork_key(owner_id, PICTURE): cover.picture, artwork_key(owner_id, THUMBNAIL): cover.thumbnail}
+    files = {PICTURE: cover.picture, THUMBNAIL: cover.thumbnail}
+    contents = {artwork_key(owner_id, name).within(original.home): content for name, content in files.items()}
     for key, content in contents.items():
         await storage().put(key, content)
     async with unit_of_work() as unit:
+        await note_written(unit, original.version_id, original.home)
         picture_id, thumb_id = [await record_asset(unit, key, len(content)) for key, content in contents.items()]
-        statement = update(Track).where(Track.id == track_id)
+        statement = update(Track).where(Track.id == original.track_id)
         if made.source is ArtworkSource.GENERATED:
             statement = statement.where(Track.artwork_source.is_distinct_from(ArtworkSource.EMBEDDED))
         values = {"artwork_source": made.source, "artwork_note": made.note}
@@ -75,14 +79,19 @@ async def _publish(track_id: str, owner_id: str, cover: Cover, made: Artwork) ->
         )
 
 
-async def artwork_object(track_id: str, thumbnail: bool = False) -> ObjectKey:
-    """A track's picture or its thumbnail, both JPEG. Raises NotFound while there is none."""
+async def artwork_object(track_id: str, thumbnail: bool = False, person: Person = NOBODY) -> ObjectKey:
+    """A track's picture or its thumbnail, both JPEG.
+
+    Raises NotFound while there is none, and SignInRequired or Forbidden when the person may not hear the track.
+    """
     column = Track.artwork_thumb_asset_id if thumbnail else Track.artwork_asset_id
-    wanted = select(Asset).join(Track, column == Asset.id).where(Track.id == track_id)
+    wanted = select(Asset, Track).join(Track, column == Asset.id).where(Track.id == track_id)
     async with database().reading() as session:
-        asset = await session.scalar(wanted)
-    if asset is None:
+        found = (await session.execute(wanted)).first()
+    if found is None:
         raise NotFound(f"there is no track {track_id} that has artwork", field="track_id")
+    asset, track = found
+    must_hear(person, track)
     return ObjectKey(Bucket(asset.bucket), asset.key)
 
 

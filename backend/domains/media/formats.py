@@ -9,7 +9,7 @@ from backend.settings.media import MediaSettings
 MASTER = "master.m3u8"
 PLAYLIST = "playlist.m3u8"
 INIT = "init.mp4"
-SEGMENTS = "segment_%03d.m4s"
+SEGMENT = "segment_%03d.m4s"
 
 
 class StreamFormat(StrEnum):
@@ -37,13 +37,20 @@ def checked_formats(formats: Sequence[str]) -> list[StreamFormat]:
 
 
 def refusal(
-    format: StreamFormat, *, lossless: bool | None, artist_did: str | None, settings: MediaSettings
+    format: StreamFormat,
+    *,
+    lossless: bool | None,
+    channels: int | None,
+    artist_did: str | None,
+    settings: MediaSettings,
 ) -> str | None:
     """Why a version may not be streamed in this format, or None when it may."""
     if format is not StreamFormat.HLS_ALAC:
         return None
     if not lossless:
         return "the original is lossy: a lossless stream of it would promise what is not there"
+    if channels is None or channels > 2:
+        return "the original has more than two channels: the encoder would mix some layouts anew"
     if artist_did is None or artist_did not in settings.alac_artists:
         return f"{artist_did or 'a track without an account'} is not in ALAC_ARTISTS"
     return None
@@ -77,10 +84,13 @@ def _common_rate(rate: int) -> list[str]:
 
 
 def hls(segment_s: int) -> list[str]:
-    """A whole, closed playlist of fMP4 segments (RFC 8216): every segment listed, ENDLIST at its end."""
+    """A whole, closed playlist of fMP4 segments (RFC 8216): every segment listed, ENDLIST at its end.
+
+    A segment has its name as soon as it is finished, and not before.
+    """
     return [
         *("-f", "hls", "-hls_time", str(segment_s), "-hls_list_size", "0", "-hls_playlist_type", "vod"),
-        *("-hls_flags", "independent_segments", "-hls_segment_type", "fmp4"),
-        *("-hls_fmp4_init_filename", INIT, "-hls_segment_filename", SEGMENTS),
+        *("-hls_flags", "independent_segments+temp_file", "-hls_segment_type", "fmp4"),
+        *("-hls_fmp4_init_filename", INIT, "-hls_segment_filename", SEGMENT),
         PLAYLIST,
     ]

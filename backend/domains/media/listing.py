@@ -17,6 +17,7 @@ class TrackLine:
     id: str
     title: str
     artist: str | None
+    gated: bool
     version_id: str
     status: str
     duration_s: float | None
@@ -31,6 +32,15 @@ async def list_tracks(limit: int = 25, before: str | None = None) -> list[TrackL
     async with database().reading() as session:
         found = (await session.execute(statement)).all()
     return [
-        TrackLine(track.id, track.title, track.artist, version.id, version.status, version.duration_s, track.created_at)
+        TrackLine(
+            track.id,
+            track.title,
+            track.artist,
+            track.gated,
+            version.id,
+            version.status,
+            version.duration_s,
+            track.created_at,
+        )
         for track, version in found
     ]

@@ -2,14 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from pathlib import Path
 
 from sqlalchemy import update
 
 from backend.adapters import ffmpeg
+from backend.adapters.ffmpeg import OnSeconds
 from backend.db.models.media import TrackVersion
 from backend.db.session import unit_of_work
 from backend.domains.media.r128 import Loudness, read_summary
-from backend.domains.media.versions import QUEUE, RETRY, find_original
+from backend.domains.media.versions import QUEUE, RETRY, Original, find_original
 from backend.runtime import current_run, scheduler, task
 
 # `framelog=verbose` keeps a line per 100 ms out of the log; `quiet` does not exist before ffmpeg 6.
@@ -29,7 +31,12 @@ async def measure_loudness(version_id: str, report: Callable[[float, float], Awa
         await report(min(seconds, duration_s), duration_s)
 
     async with original.open() as file:
-        said = await ffmpeg.run([*ffmpeg.source(file), *FILTER], cwd=file.parent, on_seconds=note, loglevel="info")
+        return await measure_file(original, file, note)
+
+
+async def measure_file(original: Original, file: Path, on_seconds: OnSeconds) -> Loudness:
+    """The same on an original that is open already. `on_seconds` is awaited with the seconds done."""
+    said = await ffmpeg.run([*ffmpeg.source(file), *FILTER], cwd=file.parent, on_seconds=on_seconds, loglevel="info")
     loudness = read_summary(said)
     figures = {
         "loudness_lufs": loudness.integrated,
@@ -37,8 +44,9 @@ async def measure_loudness(version_id: str, report: Callable[[float, float], Awa
         "true_peak": loudness.true_peak,
         "loudness_note": loudness.note,
     }
+    mine = update(TrackVersion).where(TrackVersion.id == original.version_id)
     async with unit_of_work() as unit:
-        await unit.connection.execute(update(TrackVersion).where(TrackVersion.id == version_id).values(**figures))
+        await unit.connection.execute(mine.values(**figures))
     return loudness
 
 

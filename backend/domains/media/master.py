@@ -51,19 +51,19 @@ def bit_rates(playlist: Playlist, sizes: dict[str, int]) -> tuple[int, int]:
     return math.ceil(peak), math.ceil(average)
 
 
-async def write_master(version_id: str, fresh: StreamFormat) -> None:
+async def write_master(version_id: str, fresh: StreamFormat, home: Bucket) -> None:
     """Write the master playlist of the streams that play, and of `fresh`, which is in storage and plays next."""
     async with database().reading() as session:
         ready = await session.scalars(
             select(Transcode.format).filter_by(track_version_id=version_id, status=VersionStatus.READY)
         )
         names = {*ready, fresh}
-    variants = [await _variant(version_id, format) for format in StreamFormat if format in names]
-    await storage().put(master_key(version_id), master_playlist(variants).encode())
+    variants = [await _variant(version_id, format, home) for format in StreamFormat if format in names]
+    await storage().put(master_key(version_id).within(home), master_playlist(variants).encode())
 
 
-async def _variant(version_id: str, format: StreamFormat) -> Variant:
+async def _variant(version_id: str, format: StreamFormat, home: Bucket) -> Variant:
     prefix = hls_prefix(version_id, format)
-    playlist = read_playlist((await storage().read(hls_key(version_id, format, PLAYLIST))).decode())
-    sizes = {info.key.path.removeprefix(prefix): info.size async for info in storage().list(Bucket.PUBLIC, prefix)}
+    playlist = read_playlist((await storage().read(hls_key(version_id, format, PLAYLIST).within(home))).decode())
+    sizes = {info.key.path.removeprefix(prefix): info.size async for info in storage().list(home, prefix)}
     return Variant(f"{format}/{PLAYLIST}", CODECS[format], *bit_rates(playlist, sizes))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import ColumnElement, Text, cast, exists, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Text, cast, exists, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.db.base import Base
@@ -11,15 +11,15 @@ from backend.db.models.runs import ACTIVE, Run
 from backend.storage import ObjectKey, owner_of
 
 
+def asset_columns() -> list[Column[str]]:
+    """Every column that refers to an asset, also those of tables that come later."""
+    keys = [key for table in Base.metadata.sorted_tables for key in table.foreign_keys]
+    return [key.parent for key in keys if key.references(Asset.__table__)]
+
+
 def asset_is_referenced() -> ColumnElement[bool]:
-    """Whether any row refers to an asset. Every foreign key counts, also those of tables that come later."""
-    columns = [
-        key.parent
-        for table in Base.metadata.sorted_tables
-        for key in table.foreign_keys
-        if key.references(Asset.__table__)
-    ]
-    return or_(*(exists().where(column == Asset.id) for column in columns))
+    """Whether any row refers to an asset."""
+    return or_(*(exists().where(column == Asset.id) for column in asset_columns()))
 
 
 async def unreferenced(session: AsyncSession, keys: Sequence[ObjectKey]) -> list[ObjectKey]:

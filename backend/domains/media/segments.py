@@ -1,12 +1,15 @@
-"""The files of one stream: checked to be whole, and put where players find them."""
+"""The files of one stream: put where players find them while it is still made, and checked to be whole."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from backend.adapters.ffmpeg import FfmpegFailed
 from backend.domains.media.boxes import is_whole
-from backend.domains.media.formats import PLAYLIST, StreamFormat
+from backend.domains.media.formats import PLAYLIST, SEGMENT, StreamFormat
 from backend.domains.media.playlist import Playlist, read_playlist, with_kept_promise
+from backend.errors import Unavailable
 from backend.storage import Bucket, hls_key, hls_prefix, storage
 
 LENGTH_TOLERANCE_S = 0.5
@@ -32,22 +35,63 @@ def whole_playlist(directory: Path, duration_s: float) -> Playlist:
     return playlist
 
 
-async def upload_stream(version_id: str, format: StreamFormat, directory: Path, playlist: Playlist) -> None:
-    """Put a stream where players find it: the playlist last, so that it never names what is not there."""
-    gate = asyncio.Semaphore(PARALLEL_UPLOADS)
+class Uploads:
+    """The uploads of one stream: of what is finished now, and at the end of all the rest. Make it with `uploads`."""
 
-    async def put(name: str) -> None:
-        async with gate:
-            await storage().put(hls_key(version_id, format, name), directory / name)
+    def __init__(
+        self, version_id: str, format: StreamFormat, directory: Path, home: Bucket, group: asyncio.TaskGroup
+    ) -> None:
+        self.begun: set[str] = set()
+        self._place = (version_id, format)
+        self._directory = directory
+        self._home = home
+        self._group = group
+        self._gate = asyncio.Semaphore(PARALLEL_UPLOADS)
 
+    def send_finished(self) -> None:
+        """Send the segments that ffmpeg has finished since the last call."""
+        while (self._directory / (name := SEGMENT % len(self.begun))).exists():
+            self.send(name)
+
+    def send(self, *names: str) -> None:
+        """Send these files, unless they are on their way already."""
+        for name in names:
+            if name not in self.begun:
+                self.begun.add(name)
+                self._group.create_task(self._put(name))
+
+    async def _put(self, name: str) -> None:
+        async with self._gate:
+            await storage().put(hls_key(*self._place, name).within(self._home), self._directory / name)
+
+
+@asynccontextmanager
+async def uploads(
+    version_id: str, format: StreamFormat, directory: Path, *, home: Bucket, plays: bool
+) -> AsyncIterator[Uploads]:
+    """Upload a stream's files to its home beside the work of the block, then its playlist: it never names what is not there.
+
+    An upload that fails ends the block, and what stops the block stops the uploads. Then nothing of the stream is left
+    in storage, unless an older one `plays`.
+    """
+    published = False
     try:
         async with asyncio.TaskGroup() as group:
-            for name in playlist.files:
-                group.create_task(put(name))
+            under_way = Uploads(version_id, format, directory, home, group)
+            yield under_way
+        await storage().put(hls_key(version_id, format, PLAYLIST).within(home), directory / PLAYLIST)
+        published = True
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None  # the first one that failed stopped the others, and says what to do
-    await put(PLAYLIST)
-    # A stream that was longer before, or cut otherwise, leaves segments that no playlist names any more.
-    kept = {hls_key(version_id, format, name) for name in (*playlist.files, PLAYLIST)}
-    there = [info.key async for info in storage().list(Bucket.PUBLIC, hls_prefix(version_id, format))]
-    await storage().delete(*(key for key in there if key not in kept))
+    finally:
+        if not published and not plays:
+            with suppress(Unavailable):
+                await asyncio.shield(_remove_others(version_id, format, home, set()))
+    await _remove_others(version_id, format, home, {*under_way.begun, PLAYLIST})
+
+
+async def _remove_others(version_id: str, format: StreamFormat, home: Bucket, names: set[str]) -> None:
+    """Leave only these: a stream that was longer before, or cut otherwise, has segments that no playlist names."""
+    prefix = hls_prefix(version_id, format)
+    there = [info.key async for info in storage().list(home, prefix)]
+    await storage().delete(*(key for key in there if key.path.removeprefix(prefix) not in names))

@@ -111,10 +111,11 @@ async def _original(wanted: _Wanted) -> tuple[tuple[ObjectKey, ...], int, str] |
 
 
 async def _stream(wanted: _Wanted) -> tuple[tuple[ObjectKey, ...], int, str] | None:
+    version_id, home = wanted.version.id, Bucket(wanted.version.home)
     for format in (each for each in STREAMS if each in wanted.streams):
         try:
-            playlist = read_playlist((await storage().read(hls_key(wanted.version.id, format, PLAYLIST))).decode())
-            keys = tuple(hls_key(wanted.version.id, format, name) for name in playlist.files)
+            text = (await storage().read(hls_key(version_id, format, PLAYLIST).within(home))).decode()
+            keys = tuple(hls_key(version_id, format, name).within(home) for name in read_playlist(text).files)
             sizes = [(await storage().head(key)).size for key in keys]
         except NotFound:
             continue

@@ -1,17 +1,23 @@
 """The rows of a version's streams, one for each format, and where each of them stands."""
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy import select, update
+
 from backend.db.base import now
 from backend.db.models.media import StreamStatus, Transcode, VersionStatus
-from backend.db.session import unit_of_work
+from backend.db.session import database, unit_of_work
 from backend.domains.media.formats import PLAYLIST, StreamFormat
+from backend.domains.media.home import note_written
 from backend.domains.media.master import write_master
 from backend.domains.media.rows import record_asset, upsert
 from backend.domains.media.versions import move, outcome_of
-from backend.storage import hls_key, hls_prefix
+from backend.runtime import current_run
+from backend.runtime.context import active_run_id
+from backend.storage import Bucket, hls_key, hls_prefix
 
 
 class MakingStream:
@@ -20,11 +26,16 @@ class MakingStream:
     A stream that is `ready` stays so while it is made again, and when that fails: what listeners have still plays.
     """
 
-    def __init__(self, version_id: str, format: StreamFormat) -> None:
+    def __init__(self, version_id: str, format: StreamFormat, home: Bucket) -> None:
+        self.plays = False  # whether there is one already
         self._version_id = version_id
         self._format = format
+        self._home = home
 
     async def __aenter__(self) -> Self:
+        async with database().reading() as session:
+            stream = await session.get(Transcode, (self._version_id, self._format))
+        self.plays = stream is not None and stream.status == StreamStatus.READY
         await _note(self._version_id, self._format, StreamStatus.PROCESSING)
         return self
 
@@ -40,14 +51,38 @@ class MakingStream:
 
         The master playlist names it first, so that whoever sees the version `ready` finds it there.
         """
-        await write_master(self._version_id, self._format)
+        await write_master(self._version_id, self._format, self._home)
         async with unit_of_work() as unit:
-            asset = await record_asset(unit, hls_key(self._version_id, self._format, PLAYLIST), playlist_bytes)
-            values = {"status": StreamStatus.READY, "error": None, "playlist_asset_id": asset}
-            await upsert(
-                unit, Transcode, _key(self._version_id, self._format), values | _place(self._version_id, self._format)
-            )
+            await note_written(unit, self._version_id, self._home)
+            key = hls_key(self._version_id, self._format, PLAYLIST).within(self._home)
+            asset = await record_asset(unit, key, playlist_bytes)
+            values = {
+                "status": StreamStatus.READY,
+                "error": None,
+                "playlist_asset_id": asset,
+                "run_id": active_run_id(),
+                **_place(self._version_id, self._format),
+            }
+            await upsert(unit, Transcode, _key(self._version_id, self._format), values)
             await move(self._version_id, VersionStatus.READY)
+
+
+async def begin_streams(version_id: str, formats: Sequence[StreamFormat]) -> None:
+    """From now on none of these counts as made by the current run."""
+    these = update(Transcode).where(Transcode.track_version_id == version_id, Transcode.format.in_(formats))
+    async with unit_of_work() as unit:
+        await unit.connection.execute(these.values(run_id=None))
+
+
+async def made_by_this_run(version_id: str) -> set[StreamFormat]:
+    """The streams that play since an earlier attempt of the current run. On a first attempt there are none."""
+    if current_run().attempt == 1:
+        return set()
+    made = select(Transcode.format).filter_by(
+        track_version_id=version_id, status=StreamStatus.READY, run_id=current_run().id
+    )
+    async with database().reading() as session:
+        return set(map(StreamFormat, await session.scalars(made)))
 
 
 async def skip_stream(version_id: str, format: StreamFormat, reason: str) -> None:

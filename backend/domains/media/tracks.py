@@ -8,7 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.db.models.media import Asset, Track, TrackVersion, Transcode, VersionStatus, Waveform
 from backend.db.session import database
+from backend.domains.media.access import NOBODY, Person, may_hear, must_hear
 from backend.domains.media.formats import PLAYLIST, StreamFormat
+from backend.domains.media.gated import link_lifetime
 from backend.domains.media.shown import find_shown
 from backend.errors import NotFound
 from backend.storage import Bucket, ObjectKey, hls_key, master_key, storage, waveform_key
@@ -27,9 +29,10 @@ class StreamView:
 
 @dataclass(frozen=True)
 class WaveformView:
-    """Where the waveform is fetched: as audiowaveform JSON, and as a PNG of 1800 x 280 pixels."""
+    """Where the waveform is fetched: as audiowaveform JSON or binary data, and as a PNG of 1800 x 280 pixels."""
 
     json_url: str
+    dat_url: str | None  # null when it was drawn before there was one
     png_url: str
     updated_at: datetime
 
@@ -90,27 +93,34 @@ class ArtworkView:
 
 @dataclass(frozen=True)
 class TrackView:
-    """A track with the version it shows. `artwork` is null until it was made."""
+    """A track with the version it shows. Of a gated one only its owner sees where its files are fetched.
+
+    `artwork` is null until it was made.
+    """
 
     id: str
     title: str
     artist: str | None
+    gated: bool
     artwork: ArtworkView | None
     version: VersionView
     created_at: datetime
 
 
-async def get_track(track_id: str) -> TrackView:
-    """A track as it stands now. Raises NotFound."""
+async def get_track(track_id: str, person: Person = NOBODY) -> TrackView:
+    """A track as it stands now, as this person may see it. Raises NotFound."""
     async with database().reading() as session:
         track, version, asset = await find_shown(session, track_id)
         streams = {
             stream.format: stream
             for stream in await session.scalars(select(Transcode).filter_by(track_version_id=version.id))
         }
-        views = [await _stream(streams[format]) for format in StreamFormat if format in streams]
+        heard, home = may_hear(person, track), Bucket(version.home)
+        views = [
+            await _stream(streams[format], home if heard else None) for format in StreamFormat if format in streams
+        ]
         waveform = await session.get(Waveform, version.id)
-        artwork = await _artwork(session, track)
+        artwork = await _artwork(session, track) if heard else None
     view = VersionView(
         id=version.id,
         status=version.status,
@@ -121,59 +131,74 @@ async def get_track(track_id: str) -> TrackView:
         sample_rate=version.sample_rate,
         channels=version.channels,
         lossless=version.lossless,
-        master_url=await storage().url(master_key(version.id)) if any(view.url for view in views) else None,
+        master_url=await _url(master_key(version.id).within(home)) if any(view.url for view in views) else None,
         streams=tuple(views),
-        waveform=await _waveform(waveform) if waveform else None,
+        waveform=await _waveform(waveform, home) if waveform and heard else None,
         loudness=_loudness(version),
         created_at=version.created_at,
     )
-    return TrackView(track.id, track.title, track.artist, artwork, view, track.created_at)
+    return TrackView(track.id, track.title, track.artist, track.gated, artwork, view, track.created_at)
 
 
-async def stream_object(track_id: str, format: str, name: str = PLAYLIST) -> ObjectKey:
-    """A playlist or a segment of the version a track shows. Raises NotFound while that format does not play."""
+async def stream_object(track_id: str, format: str, name: str = PLAYLIST, person: Person = NOBODY) -> ObjectKey:
+    """A playlist or a segment of the version a track shows. It lies in the private bucket when the track is gated.
+
+    Raises NotFound while that format does not play, and SignInRequired or Forbidden when the person may not hear it.
+    """
     async with database().reading() as session:
-        _, version, _ = await find_shown(session, track_id)
+        track, version, _ = await find_shown(session, track_id)
+        must_hear(person, track)
         stream = await session.get(Transcode, (version.id, format))
     if stream is None or stream.status != VersionStatus.READY:
         raise NotFound(f"track {track_id} has no stream {format!r} that plays", field="format")
-    return hls_key(version.id, stream.format, name)
+    return hls_key(version.id, stream.format, name).within(Bucket(version.home))
 
 
-async def master_object(track_id: str) -> ObjectKey:
-    """The master playlist of the version a track shows. Raises NotFound while nothing plays."""
+async def master_object(track_id: str, person: Person = NOBODY) -> ObjectKey:
+    """The master playlist of the version a track shows. Raises as `stream_object` does."""
     async with database().reading() as session:
-        _, version, _ = await find_shown(session, track_id)
+        track, version, _ = await find_shown(session, track_id)
+        must_hear(person, track)
         plays = select(Transcode.format).filter_by(track_version_id=version.id, status=VersionStatus.READY)
         if await session.scalar(plays.limit(1)) is None:
             raise NotFound(f"track {track_id} has no stream that plays", field="track_id")
-    return master_key(version.id)
+    return master_key(version.id).within(Bucket(version.home))
 
 
-async def waveform_object(track_id: str, suffix: str) -> ObjectKey:
-    """The waveform of the version a track shows, `.json` or `.png`. Raises NotFound while there is none."""
+async def waveform_object(track_id: str, suffix: str, person: Person = NOBODY) -> ObjectKey:
+    """The waveform of the version a track shows: `.json`, `.dat` or `.png`. Raises as `stream_object`."""
     async with database().reading() as session:
-        _, version, _ = await find_shown(session, track_id)
+        track, version, _ = await find_shown(session, track_id)
+        must_hear(person, track)
         waveform = await session.get(Waveform, version.id)
-    if waveform is None or suffix not in (".json", ".png"):
+    if waveform is None or suffix not in _kinds(waveform):
         raise NotFound(f"track {track_id} has no waveform {suffix!r}", field="track_id")
-    return waveform_key(version.id, suffix)
+    return waveform_key(version.id, suffix).within(Bucket(version.home))
 
 
-async def _stream(stream: Transcode) -> StreamView:
-    plays = stream.status == VersionStatus.READY
-    url = await storage().url(hls_key(stream.track_version_id, stream.format, PLAYLIST)) if plays else None
+async def _stream(stream: Transcode, home: Bucket | None) -> StreamView:
+    plays = home is not None and stream.status == VersionStatus.READY
+    key = hls_key(stream.track_version_id, stream.format, PLAYLIST)
+    url = await _url(key.within(home)) if home and plays else None
     return StreamView(stream.format, stream.status, stream.error, url, stream.updated_at)
 
 
-async def _waveform(waveform: Waveform) -> WaveformView:
-    data, picture = [await storage().url(waveform_key(waveform.track_version_id, end)) for end in (".json", ".png")]
-    return WaveformView(data, picture, waveform.updated_at)
+async def _waveform(waveform: Waveform, home: Bucket) -> WaveformView:
+    urls = {kind: await _url(waveform_key(waveform.track_version_id, kind).within(home)) for kind in _kinds(waveform)}
+    return WaveformView(urls[".json"], urls.get(".dat"), urls[".png"], waveform.updated_at)
+
+
+def _kinds(waveform: Waveform) -> tuple[str, ...]:
+    return (".json", ".dat", ".png") if waveform.dat_asset_id else (".json", ".png")
+
+
+async def _url(key: ObjectKey) -> str:
+    return await storage().url(key, link_lifetime())
 
 
 async def _artwork(session: AsyncSession, track: Track) -> ArtworkView | None:
     found = [await session.get(Asset, each) for each in (track.artwork_asset_id, track.artwork_thumb_asset_id) if each]
-    urls = [await storage().url(ObjectKey(Bucket(asset.bucket), asset.key)) for asset in found if asset]
+    urls = [await _url(ObjectKey(Bucket(asset.bucket), asset.key)) for asset in found if asset]
     return ArtworkView(*urls, track.artwork_source or "", track.artwork_note) if len(urls) == 2 else None
 
 

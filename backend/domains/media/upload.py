@@ -11,6 +11,7 @@ from backend.db.ids import new_id
 from backend.db.models.media import Asset, Track, TrackVersion
 from backend.db.session import Unit, current_unit, database, unit_of_work
 from backend.domains.media.access import Person, check_owner, own_track
+from backend.domains.media.home import home_for
 from backend.domains.media.ingest import schedule_ingest
 from backend.domains.media.names import shown_name, title_of
 from backend.domains.media.shown import show_when_ready
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
 
-Begin = Callable[[Unit, str], Awaitable[str]]  # in the unit, with the version's id: gives the id of its track
+Begin = Callable[[Unit, str], Awaitable[Track]]  # in the unit, with the version's id: makes or finds its track
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ async def store_upload(
     the sender breaks off, nothing is left behind.
     """
 
-    async def begin(unit: Unit, version_id: str) -> str:
+    async def begin(unit: Unit, version_id: str) -> Track:
         track = Track(
             id=new_id(),
             title=shown_name(title) or title_of(filename),
@@ -58,7 +59,7 @@ async def store_upload(
         )
         unit.session.add(track)
         await unit.session.flush()
-        return track.id
+        return track
 
     return await _take_in(body, filename, begin)
 
@@ -72,11 +73,11 @@ async def replace_audio(
     """
     await check_owner(track_id, person)
 
-    async def begin(unit: Unit, version_id: str) -> str:
+    async def begin(unit: Unit, version_id: str) -> Track:
         # Meanwhile the track may have been removed, or given to somebody else.
         track = await own_track(unit, track_id, person)
         await show_when_ready(unit, track.id, version_id)
-        return track.id
+        return track
 
     return await _take_in(body, filename, begin)
 
@@ -155,11 +156,12 @@ async def _record(
     )
     async with unit_of_work() as unit:
         unit.session.add(asset)
-        track_id = await begin(unit, version_id)
-        unit.session.add(TrackVersion(id=version_id, track_id=track_id, original_asset_id=asset.id))
+        track = await begin(unit, version_id)
+        home = home_for(track.gated)
+        unit.session.add(TrackVersion(id=version_id, track_id=track.id, original_asset_id=asset.id, home=home))
         await unit.session.flush()
         receipt = await schedule_ingest(version_id)
-    return Upload(track_id, version_id, receipt.id)
+    return Upload(track.id, version_id, receipt.id)
 
 
 async def _discard(version_id: str, key: ObjectKey) -> None:

@@ -36,6 +36,7 @@ class Original:
     channels: int | None
     lossless: bool | None
     artist_did: str | None
+    home: Bucket  # where what is made of it belongs
 
     def measured(self) -> tuple[float, int, int]:
         """Seconds, Hz and channels. Raises Conflict when ingest has not looked at the file yet."""
@@ -67,7 +68,7 @@ async def find_original(version_id: str) -> Original:
     version, asset, artist_did = found
     key = ObjectKey(Bucket(asset.bucket), asset.key)
     measured = (version.duration_s, version.sample_rate, version.channels, version.lossless)
-    return Original(version.id, version.track_id, key, *measured, artist_did)
+    return Original(version.id, version.track_id, key, *measured, artist_did, Bucket(version.home))
 
 
 class Making:

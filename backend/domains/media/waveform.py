@@ -1,17 +1,20 @@
-"""Waveform: what a player draws of a version, as data (audiowaveform JSON, version 2) and as a picture."""
+"""Waveform: what a player draws of a version, as data (audiowaveform JSON and binary, version 2) and as a picture."""
 
 import asyncio
 import json
+import struct
 from pathlib import Path
 
 from backend.adapters import ffmpeg
+from backend.adapters.ffmpeg import OnSeconds
 from backend.db.base import now
 from backend.db.models.media import Waveform
 from backend.db.session import unit_of_work
+from backend.domains.media.home import note_written
 from backend.domains.media.peaks import Peaks, mono, to_8_bit
 from backend.domains.media.picture import WIDTH, draw
 from backend.domains.media.rows import record_asset, upsert
-from backend.domains.media.versions import QUEUE, RETRY, find_original
+from backend.domains.media.versions import QUEUE, RETRY, Original, find_original
 from backend.errors import InvalidInput
 from backend.runtime import current_run, scheduler, task
 from backend.settings import get_settings
@@ -26,34 +29,50 @@ async def make_waveform(version_id: str) -> int:
     Raises NotFound, Conflict before ingest, InvalidInput when nothing can be decoded.
     """
     original = await find_original(version_id)
+    original.measured()
+    async with original.open() as file:
+        return await draw_file(original, file)
+
+
+async def draw_file(original: Original, file: Path, on_seconds: OnSeconds | None = None) -> int:
+    """The same on an original that is open already. `on_seconds` is awaited with the seconds done."""
     duration_s, rate, channels = original.measured()
     points = Peaks(max(1, rate // get_settings().media.waveform_pixels_per_s))
     drawn = Peaks(max(1, round(duration_s * rate) // (WIDTH * BUCKETS_PER_COLUMN)))
-    async with original.open() as file:
-        await _measure(file, rate, channels, [points, drawn])
-    if not points.samples:
-        raise InvalidInput("nothing in the file can be decoded", field="file")
-    data = await asyncio.to_thread(as_json, points, rate)
-    picture = await asyncio.to_thread(draw, drawn.pairs())
-    contents = {waveform_key(version_id, ".json"): data, waveform_key(version_id, ".png"): picture}
-    for key, content in contents.items():
-        await storage().put(key, content)
-    async with unit_of_work() as unit:
-        data_id, picture_id = [await record_asset(unit, key, len(content)) for key, content in contents.items()]
-        values = {"json_asset_id": data_id, "png_asset_id": picture_id, "updated_at": now()}
-        await upsert(unit, Waveform, {"track_version_id": version_id}, values)
-    return len(points.pairs())
 
-
-async def _measure(file: Path, rate: int, channels: int, peaks: list[Peaks]) -> None:
     def take(block: bytes) -> None:
         samples = mono(block, channels)
-        for each in peaks:
+        for each in (points, drawn):
             each.add(samples)
 
     async with ffmpeg.decoding(file, rate, channels) as blocks:
         async for block in blocks:
             await asyncio.to_thread(take, block)
+            if on_seconds:
+                await on_seconds(points.samples / rate)
+    if not points.samples:
+        raise InvalidInput("nothing in the file can be decoded", field="file")
+    await _store(
+        original,
+        {
+            "json": await asyncio.to_thread(as_json, points, rate),
+            "dat": await asyncio.to_thread(as_dat, points, rate),
+            "png": await asyncio.to_thread(draw, drawn.pairs()),
+        },
+    )
+    return len(points.pairs())
+
+
+async def _store(original: Original, contents: dict[str, bytes]) -> None:
+    keys = {kind: waveform_key(original.version_id, f".{kind}").within(original.home) for kind in contents}
+    for kind, content in contents.items():
+        await storage().put(keys[kind], content)
+    async with unit_of_work() as unit:
+        await note_written(unit, original.version_id, original.home)
+        assets = {
+            f"{kind}_asset_id": await record_asset(unit, keys[kind], len(content)) for kind, content in contents.items()
+        }
+        await upsert(unit, Waveform, {"track_version_id": original.version_id}, {**assets, "updated_at": now()})
 
 
 def as_json(peaks: Peaks, rate: int) -> bytes:
@@ -74,9 +93,20 @@ def as_json(peaks: Peaks, rate: int) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
+def as_dat(peaks: Peaks, rate: int) -> bytes:
+    """audiowaveform's binary data, version 2: a header of six little-endian numbers, then the values of the JSON as bytes.
+
+    Source: bbc/audiowaveform, doc/DataFormat.md. Bit 0 of the flags says that the values have 8 bits.
+    """
+    pairs = to_8_bit(peaks.pairs())
+    version, eight_bits, channels = 2, 1, 1
+    header = struct.pack("<iIiiIi", version, eight_bits, rate, peaks.samples_per_bucket, len(pairs), channels)
+    return header + pairs.tobytes()
+
+
 @task(queue=QUEUE, limit=4, retry=RETRY, timeout=900, key="waveform:{version_id}")
 async def draw_waveform(version_id: str) -> dict[str, int]:
-    """Draw the waveform of a version. A repeat writes the same two objects and the same row again."""
+    """Draw the waveform of a version. A repeat writes the same three objects and the same row again."""
     run = current_run()
     await run.progress(0, 1, "measuring peaks")
     points = await make_waveform(version_id)

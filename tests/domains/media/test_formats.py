@@ -65,9 +65,10 @@ def test_aac_and_alac_have_their_arguments() -> None:
 def test_s45_lossless_needs_a_lossless_original_and_a_listed_artist(lossless: bool | None, did: str | None) -> None:
     settings = MediaSettings.model_validate({"alac_artists": "did:plc:a, did:web:c.example"})
     for format in StreamFormat:
-        reason = refusal(format, lossless=lossless, artist_did=did, settings=settings)
-        allowed = format is not StreamFormat.HLS_ALAC or (lossless is True and did == "did:plc:a")
-        assert (reason is None) == allowed
+        for channels in (1, 2, 6, None):
+            reason = refusal(format, lossless=lossless, channels=channels, artist_did=did, settings=settings)
+            allowed = lossless is True and did == "did:plc:a" and channels in (1, 2)
+            assert (reason is None) == (allowed or format is not StreamFormat.HLS_ALAC)
 
 
 def test_a_list_of_artists_that_is_none_is_refused() -> None:

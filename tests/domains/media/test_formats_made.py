@@ -13,11 +13,15 @@ from backend.db.models.media import Track, VersionStatus
 from backend.db.session import Database, unit_of_work
 from backend.domains.media.formats import StreamFormat
 from backend.domains.media.ingest import inspect_original
+from backend.domains.media.loudness import analyse_loudness
+from backend.domains.media.measures import Measure
+from backend.domains.media.plan import default_formats
 from backend.domains.media.tracks import get_track, stream_object
-from backend.domains.media.transcode import default_formats, transcode_version
+from backend.domains.media.transcode import transcode_version
 from backend.domains.media.upload import Upload, store_upload
+from backend.domains.media.waveform import draw_waveform
 from backend.errors import InvalidInput, NotFound
-from backend.storage import Bucket, Storage, master_key
+from backend.storage import Bucket, ObjectKey, OpenObject, Storage, master_key, use_storage, waveform_key
 from tests import audio
 from tests.conftest import set_environment
 from tests.domains.media.conftest import Temporary, as_attempt, broken_ffmpeg, ingested, sent, version_of
@@ -51,7 +55,11 @@ async def test_s06_s44_aac_has_one_sound_and_keeps_its_promise(
     sqlite_database: Database, store: Storage, tmp_path: Path, rate: int, channels: int, expected: int
 ) -> None:
     made = await ingested(audio.tone(tmp_path / "a.flac", 13.0, rate=rate, channels=channels))
-    assert await transcode_version(made.version_id, [AAC]) == {"segments": {"hls_aac": 3}, "skipped": {}}
+    assert await transcode_version(made.version_id, [AAC]) == {
+        "segments": {"hls_aac": 3},
+        "skipped": {},
+        "measured": {},
+    }
     playlist = await fetched(store, made, tmp_path / "player", AAC)
     durations = [seconds for _, seconds in playlist.segments]
     assert playlist.target_s >= math.ceil(max(durations))
@@ -184,3 +192,62 @@ async def test_a_track_without_an_owner_has_no_lossless_stream_by_default(
         assert track
         track.artist_did = ARTIST
     assert await default_formats(made.version_id) == [OPUS, AAC, ALAC]
+
+
+async def test_another_attempt_makes_only_what_the_one_before_did_not(
+    sqlite_database: Database, store: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await ingested(audio.tone(tmp_path / "a.wav", 1.0))
+    set_environment(monkeypatch, FFMPEG_PATH=failing_encoder(tmp_path, "aac"))
+    with pytest.raises(FfmpegFailed):
+        await as_attempt(1, lambda: transcode_version(made.version_id, [OPUS, AAC]))
+    set_environment(monkeypatch, FFMPEG_PATH=None)
+    again = await as_attempt(2, lambda: transcode_version(made.version_id, [OPUS, AAC]))
+    assert again["segments"] == {"hls_aac": 1}
+    anew = await as_attempt(1, lambda: transcode_version(made.version_id, [OPUS, AAC]))
+    assert anew["segments"] == {"hls_aac": 1, "hls_opus": 1}
+    # What plays from before does not count as made when the run that made it starts again and fails.
+    set_environment(monkeypatch, FFMPEG_PATH=failing_encoder(tmp_path, "libopus"))
+    with pytest.raises(FfmpegFailed):
+        await as_attempt(1, lambda: transcode_version(made.version_id, [OPUS, AAC]))
+    set_environment(monkeypatch, FFMPEG_PATH=None)
+    again = await as_attempt(2, lambda: transcode_version(made.version_id, [OPUS, AAC]))
+    assert again["segments"] == {"hls_opus": 1}
+
+
+class Counting(Storage):
+    """A store that notes what is read from it."""
+
+    def __init__(self, inner: Storage) -> None:
+        vars(self).update(vars(inner))
+        self.opened: list[str] = []
+
+    async def open(self, key: ObjectKey, start: int = 0, end: int | None = None) -> OpenObject:
+        """Note it, then open it."""
+        self.opened.append(key.path)
+        return await super().open(key, start, end)
+
+
+async def test_everything_comes_from_one_download(
+    sqlite_database: Database, store: Storage, temporary: Temporary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_environment(monkeypatch, ALAC_ARTISTS=ARTIST)
+    made = await by_artist(audio.noise(tmp_path / "a.flac", 3.0))
+    async with use_storage(Counting(store)) as counting:
+        result = await transcode_version(made.version_id, [OPUS, AAC, ALAC], beside=list(Measure))
+    assert [path for path in counting.opened if path.startswith("originals/")] == [f"originals/{made.version_id}.flac"]
+    assert result == {
+        "segments": {"hls_aac": 1, "hls_opus": 1, "hls_alac": 1},
+        "skipped": {},
+        "measured": {"loudness": "done", "waveform": "done"},
+    }
+    version = (await get_track(made.track_id)).version
+    assert version.waveform
+    assert version.loudness
+    beside = await store.read(waveform_key(made.version_id, ".dat"))
+    await analyse_loudness(made.version_id)
+    await draw_waveform(made.version_id)
+    # By their own tasks they come out the same.
+    assert (await get_track(made.track_id)).version.loudness == version.loudness
+    assert await store.read(waveform_key(made.version_id, ".dat")) == beside
+    assert temporary.left() == []

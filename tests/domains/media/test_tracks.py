@@ -55,8 +55,7 @@ async def test_a_finished_track_shows_all(database: Database, store: Storage, tm
         await stream_object(made.track_id, "hls_opus"),
         await stream_object(made.track_id, "hls_opus", "segment_000.m4s"),
         await master_object(made.track_id),
-        await waveform_object(made.track_id, ".json"),
-        await waveform_object(made.track_id, ".png"),
+        *[await waveform_object(made.track_id, kind) for kind in (".json", ".dat", ".png")],
     ):
         assert await store.exists(key)
     assert json.dumps(asdict(await get_track(made.track_id)), default=str)

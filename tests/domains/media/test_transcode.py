@@ -12,7 +12,9 @@ from backend.adapters.probe import probe
 from backend.db.models.media import Asset, TrackVersion, Transcode, VersionStatus
 from backend.db.session import Database
 from backend.domains.media.formats import StreamFormat
-from backend.domains.media.transcode import Meter, make_streams, plan_streams, transcode_version
+from backend.domains.media.meter import Meter
+from backend.domains.media.plan import plan_streams
+from backend.domains.media.transcode import make_streams, transcode_version
 from backend.errors import Conflict, InvalidInput
 from backend.storage import Bucket, Storage
 from tests import audio
@@ -27,7 +29,11 @@ async def test_s05_the_stream_holds_the_whole_sound(
     database: Database, store: Storage, temporary: Temporary, tmp_path: Path
 ) -> None:
     made = await ingested(audio.noise(tmp_path / "a.wav", 40.0))  # seven segments; the default keeps five
-    assert await transcode_version(made.version_id, OPUS) == {"segments": {"hls_opus": 7}, "skipped": {}}
+    assert await transcode_version(made.version_id, OPUS) == {
+        "segments": {"hls_opus": 7},
+        "skipped": {},
+        "measured": {},
+    }
     playlist = await fetched(store, made, tmp_path / "player")
     text = (tmp_path / "player" / "playlist.m3u8").read_text()
     assert "#EXT-X-MEDIA-SEQUENCE:0" in text
@@ -115,8 +121,8 @@ async def test_s07_a_meter_takes_no_step_back() -> None:
     async def note(done: float, total: float, message: str) -> None:
         seen.append(done / total)
 
-    meter = Meter(note, 10.0, [StreamFormat.HLS_OPUS, StreamFormat.HLS_AAC])
-    opus, aac = meter.of(StreamFormat.HLS_OPUS), meter.of(StreamFormat.HLS_AAC)
+    meter = Meter(note, 10.0, ["hls_opus", "hls_aac"])
+    opus, aac = meter.of("hls_opus"), meter.of("hls_aac")
     for listener, seconds in ((opus, 0.0), (aac, 4.0), (opus, 2.0), (aac, 3.0), (opus, 11.0), (aac, 10.0)):
         await listener(seconds)
     assert seen == [0.0, 0.2, 0.3, 0.3, 0.7, 1.0]

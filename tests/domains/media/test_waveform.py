@@ -1,7 +1,9 @@
 """A waveform is what the audiowaveform program would make, of the whole sound, in little memory."""
 
+import asyncio
 import io
 import json
+import struct
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from backend.errors import Conflict
 from backend.storage import Storage, waveform_key
 from tests import audio
 from tests.domains.media.conftest import Temporary, ingested, upload
+from tests.peaks.reader import read_peaks
 
 
 async def data_of(store: Storage, made: Upload) -> dict[str, Any]:
@@ -124,10 +127,12 @@ async def test_s13_drawn_twice_it_is_there_once(
     async with database.reading() as session:
         [row] = (await session.scalars(select(Waveform))).all()
         data, picture = await session.get(Asset, row.json_asset_id), await session.get(Asset, row.png_asset_id)
-        assert len((await session.scalars(select(Asset).where(Asset.bucket == "public"))).all()) == 2
+        binary = await session.get(Asset, row.dat_asset_id)
+        assert len((await session.scalars(select(Asset).where(Asset.bucket == "public"))).all()) == 3
     assert data
     assert picture
-    assert (data.mime, picture.mime) == ("application/json", "image/png")
+    assert binary
+    assert (data.mime, binary.mime, picture.mime) == ("application/json", "application/octet-stream", "image/png")
     assert data.size_bytes == (await store.head(waveform_key(made.version_id, ".json"))).size
     assert temporary.left() == []
 
@@ -135,6 +140,37 @@ async def test_s13_drawn_twice_it_is_there_once(
 async def test_before_ingest_it_is_a_conflict(sqlite_database: Database, store: Storage, tmp_path: Path) -> None:
     with pytest.raises(Conflict):
         await draw_waveform((await upload(audio.tone(tmp_path / "a.wav", 0.1))).version_id)
+
+
+@pytest.mark.parametrize(("rate", "channels", "seconds"), [(48000, 2, 3.0), (44100, 6, 2.03), (8000, 1, 0.01)])
+async def test_s41_the_readers_of_the_format_read_both_kinds_alike(
+    sqlite_database: Database, store: Storage, tmp_path: Path, rate: int, channels: int, seconds: float
+) -> None:
+    made = await ingested(audio.noise(tmp_path / "a.wav", seconds, rate=rate, channels=channels))
+    points = await make_waveform(made.version_id)
+    seen = {}
+    for kind in (".json", ".dat"):
+        await store.download(waveform_key(made.version_id, kind), tmp_path / f"waveform{kind}")
+        seen[kind] = await asyncio.to_thread(read_peaks, tmp_path / f"waveform{kind}")
+    assert seen[".json"] == seen[".dat"]
+    read = seen[".dat"]
+    assert (read["rate"], read["scale"], read["bits"], read["channels"]) == (rate, rate // 20, 8, 1)
+    assert read["length"] == points
+    assert 1 <= read["resampled"] <= min(points, 11)  # it can work with what it read
+    # The last point may be of fewer samples.
+    assert seconds <= read["duration"] < seconds + 0.05 + 1e-9
+    data = (await data_of(store, made))["data"]
+    assert (read["low"], read["high"]) == (data[::2], data[1::2])
+
+
+async def test_s41_binary_data_begins_with_its_header(
+    sqlite_database: Database, store: Storage, tmp_path: Path
+) -> None:
+    made = await ingested(audio.noise(tmp_path / "a.wav", 1.0, rate=48000))
+    await make_waveform(made.version_id)
+    content = await store.read(waveform_key(made.version_id, ".dat"))
+    assert struct.unpack("<iIiiIi", content[:24]) == (2, 1, 48000, 2400, 20, 1)
+    assert list(struct.unpack("<40b", content[24:])) == (await data_of(store, made))["data"]
 
 
 async def test_a_long_sound_needs_no_more_memory(sqlite_database: Database, store: Storage, tmp_path: Path) -> None:

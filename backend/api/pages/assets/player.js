@@ -32,7 +32,8 @@ async function show(now) {
   const { version, links } = track, formats = playable(audio, links);
   const state = version.status === "failed" ? "failed" : version.status === "ready" ? "ready" : "making";
   document.body.dataset.state = state;
-  const whole = state === "ready" && links.waveform_json && version.loudness;
+  const shut = track.gated && !links.waveform_json && !formats.length;
+  const whole = state === "ready" && (links.waveform_json || shut) && version.loudness;
   $("failed").hidden = state !== "failed";
   $("error").textContent = version.error ?? "";
   $("making").hidden = state === "failed" || Boolean(whole);
@@ -43,6 +44,7 @@ async function show(now) {
   $("total").textContent = version.duration_s === null ? "–:––" : clock(version.duration_s);
   if (state === "ready" && !format) {
     if (formats.length) choose(formats[0]);
+    else if (shut) trouble("Only its owner may hear this track. If it is yours, sign in.");
     else trouble("This browser plays none of the formats of this track.");
   }
   offer(formats);
