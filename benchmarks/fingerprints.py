@@ -1,6 +1,6 @@
 """How long it takes to look a sound up among many stored tracks, and with how many of them it is compared.
 
-`uv run python -m benchmarks.fingerprints [--tracks N] [--lookups N]`
+`uv run python -m benchmarks.fingerprints [--tracks N] [--lookups N] [--write-docs]`
 """
 
 import argparse
@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from backend.domains.media.duplicates import find_candidates, find_match
 from backend.domains.media.likeness import Fingerprint, compare, is_same
 from backend.settings import SECTIONS, get_settings
 from benchmarks.measures import Spread
+from benchmarks.page import write_section
 from benchmarks.sound_library import Library, agreements, fill
 from tests import music
 
@@ -101,10 +103,11 @@ async def measure(directory: Path, tracks: int, lookups: int) -> list[str]:
             kinds.append(await look_up(f"stored, {error:.1%} of the bits wrong", sounds))
     size = (directory / "backline.db").stat().st_size
     return [
-        f"{tracks:,} tracks stored in {filled:.0f} s, {size / 1e9:.1f} GB",
-        f"pairs of numbers that agree: 1 in {agreements(pieces):,.0f} between composed pieces, "
+        f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
+        f"- {tracks:,} tracks stored in {filled:.0f} s, {size / 1e9:.1f} GB",
+        f"- pairs of numbers that agree: 1 in {agreements(pieces):,.0f} between composed pieces, "
         f"1 in {agreements([library.track(each) for each in range(PIECES)]):,.0f} between generated tracks",
-        f"comparing with one candidate: {_comparing_ms(pieces):.2f} ms",
+        f"- comparing with one candidate: {_comparing_ms(pieces):.2f} ms",
         "",
         "| sound | lookups | compared, median | compared, most | p50 ms | p99 ms | most ms | matches | right |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -124,9 +127,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fingerprints", description=__doc__)
     parser.add_argument("--tracks", type=int, default=1_000_000, help="stored tracks (default 1,000,000)")
     parser.add_argument("--lookups", type=int, default=200, help="look-ups of each kind (default 200)")
+    parser.add_argument("--write-docs", action="store_true", help="write the figures into the documentation")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-fingerprints-") as directory:
-        print("\n".join(asyncio.run(measure(Path(directory), options.tracks, options.lookups))))
+        text = "\n".join(asyncio.run(measure(Path(directory), options.tracks, options.lookups)))
+    print(text)
+    if options.write_docs:
+        write_section("fingerprints", text)
 
 
 if __name__ == "__main__":

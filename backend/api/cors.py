@@ -6,7 +6,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 # What plays and what is shown beside it. Runs, sign-ins and what changes anything stay closed to other sites.
-OPEN = re.compile(r"/tracks/[^/]+(/(hls/.+|waveform\.\w+|artwork\.\w+))?|/objects/(public|private)/.+")
+OPEN = re.compile(r"/tracks/[^/]+(/(hls/.+|waveform\.\w+|(artwork|thumbnail)\.jpg))?|/objects/(public|private)/.+")
 ASKED = ("Range", "If-Range", "If-None-Match")
 TOLD = ("Accept-Ranges", "Content-Length", "Content-Range", "ETag", "X-Request-ID")
 PREFLIGHT_S = 86_400

@@ -33,7 +33,15 @@ async def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     "path",
-    ["/tracks/t1", SEGMENT, "/tracks/t1/hls/master.m3u8", "/tracks/t1/waveform.json", "/objects/public/v1/master.m3u8"],
+    [
+        "/tracks/t1",
+        SEGMENT,
+        "/tracks/t1/hls/master.m3u8",
+        "/tracks/t1/waveform.json",
+        "/tracks/t1/artwork.jpg",
+        "/tracks/t1/thumbnail.jpg",
+        "/objects/public/v1/master.m3u8",
+    ],
 )
 async def test_a_player_elsewhere_may_fetch_what_plays(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path, headers={"Origin": RADIO})
