@@ -1,9 +1,13 @@
 """Enqueue: with the caller's data or not at all, and a clear no to what cannot run."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import func, select
 
 from backend.db.base import now
@@ -224,3 +228,27 @@ async def test_without_a_runner_a_run_waits_in_the_ledger(crew: Crew) -> None:
         assert (row.state, row.handover) == ("waiting", 0)
     async with crew():
         assert (await ended(receipt.id)).state == "succeeded"
+
+
+@each_engine
+async def test_a_call_that_is_traced_has_the_name_that_saved_queries_look_for(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(sys.modules["backend.runtime.enqueue"], "tracer", provider.get_tracer("test"))
+
+    @task(queue="media")
+    async def listen(secret: str) -> None: ...
+
+    async with crew():
+        receipt = await scheduler(listen, traced="copyright scan")("hunter2")
+        run = await ended(receipt.id)
+        await scheduler(listen)("hunter2")
+    [span] = exporter.get_finished_spans()
+    no_docket = "docket scheduling failed, falling back to asyncio"
+    assert span.name == ("scheduled copyright scan via docket" if get_settings().docket.url else no_docket)
+    assert span.attributes == {"backline.task": "listen", "backline.run": run.id, "backline.created": True}
+    assert span.context
+    # The run goes on with this trace.
+    assert (run.trace or "").split("-")[1:3] == [f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}"]

@@ -82,4 +82,4 @@ async def scan_copyright(track_id: str, audio_url: str | None = None) -> dict[st
     return asdict(verdict)
 
 
-schedule_copyright_scan = scheduler(scan_copyright)
+schedule_copyright_scan = scheduler(scan_copyright, traced="copyright scan")

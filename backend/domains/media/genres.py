@@ -86,4 +86,4 @@ async def classify_genres(track_id: str, audio_url: str | None = None) -> dict[s
     return {"genres": found}
 
 
-schedule_genre_classification = scheduler(classify_genres)
+schedule_genre_classification = scheduler(classify_genres, traced="genre classification")
