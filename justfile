@@ -55,6 +55,10 @@ bench *options:
 bench-export *options:
     uv run python -m benchmarks.export {{ options }}
 
+# Take the pictures of the player page anew, in Chromium, into docs/images
+screenshots:
+    uv run python -m tests.browser.screenshots
+
 # Send one file through the media pipeline and through the original design's commands, in turns
 bench-pipeline *options:
     uv run python -m benchmarks.pipeline {{ options }}

@@ -171,6 +171,7 @@ TRACK = {
     "version": VERSION,
     "links": {
         "self": f"/tracks/{TRACK_ID}",
+        "page": f"/t/{TRACK_ID}",
         "runs": f"/runs?text={VERSION_ID}",
         "hls": f"/tracks/{TRACK_ID}/hls/master.m3u8",
         "hls_opus": f"/tracks/{TRACK_ID}/hls/hls_opus/playlist.m3u8",

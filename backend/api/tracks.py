@@ -44,14 +44,14 @@ class Track(BaseModel):
     created_at: datetime
     version: VersionView
     links: dict[str, str] = Field(
-        description="`self`, `runs`, and once made: `hls` for every stream, a playlist for each format, the waveform, the artwork."
+        description="`self`, `page`, `runs`, and once made: `hls` for every stream, each format's playlist, waveform, artwork."
     )
 
     @classmethod
     def of(cls, view: TrackView) -> "Track":
         """From the domain's view."""
         here = f"/tracks/{view.id}"
-        links = {"self": here, "runs": f"/runs?text={view.version.id}"}
+        links = {"self": here, "page": f"/t/{view.id}", "runs": f"/runs?text={view.version.id}"}
         if view.version.master_url:
             links["hls"] = f"{here}/hls/master.m3u8"
         for stream in view.version.streams:

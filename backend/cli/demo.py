@@ -87,7 +87,8 @@ async def demo(
                     "These addresses are gone with this process. Leave --once out to play the stream.", style="dim"
                 )
             elif outcome.ok:
-                err.print(f"Serving on. API: {base_url}/docs · Runs: {base_url}/runs · Ctrl+C stops.")
+                page = f"{base_url}{outcome.track['links']['page']}"
+                err.print(f"Serving on. Listen: [bold]{page}[/] · API: {base_url}/docs · Ctrl+C stops.", soft_wrap=True)
                 await stop.wait()
     if not outcome.ok:
         raise typer.Exit(ExitCode.FAILED)

@@ -67,8 +67,8 @@ def track_panel(track: Json, pairs: Sequence[int], files: int, size: int) -> Pan
 
 
 def addresses(track: Json, base_url: str) -> list[Text]:
-    """Where the track plays and is drawn, one unbroken line each."""
-    shown = [(name, path) for name, path in track["links"].items() if name.startswith(("hls", "waveform"))]
+    """Where the track plays, for people and for players, and is drawn: one unbroken line each."""
+    shown = [(name, path) for name, path in track["links"].items() if name.startswith(("page", "hls", "waveform"))]
     return [Text.assemble((f"{name:<15}", "dim"), (f"{base_url}{path}", "cyan")) for name, path in shown]
 
 

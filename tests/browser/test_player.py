@@ -186,3 +186,12 @@ def test_nothing_sticks_out_of_a_narrow_screen(page: Page, track: Json, width: i
     page.set_viewport_size({"width": width, "height": 800})
     opened(page, track)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_artwork_of_the_track_is_shown(page: Page, server: BacklineServer, tmp_path: Path) -> None:
+    """The cover inside the file: 300 x 200 pixels, as the browser decodes them."""
+    covered = audio.with_cover(tmp_path / "covered.flac").read_bytes()
+    made = server.upload(covered, "covered.flac", title="Covered")
+    page.goto(f"/t/{made['track']['id']}")
+    expect(page.locator("#artwork")).to_be_visible(timeout=60_000)
+    assert page.locator("#artwork").evaluate("image => [image.naturalWidth, image.naturalHeight]") == [300, 200]

@@ -25,7 +25,16 @@ def test_a_composed_piece_goes_all_the_way_through(
     before, there = dict(os.environ), set(tmp_path.rglob("*"))
     ran = backline("demo", "--once")
     assert ran.code == 0, ran.err
-    for text in ("Four Chords", "ready", "LUFS integrated", "playlist.m3u8", "█", "transcode_version", "Through in"):
+    for text in (
+        "Four Chords",
+        "ready",
+        "LUFS integrated",
+        "/t/",
+        "playlist.m3u8",
+        "█",
+        "transcode_version",
+        "Through in",
+    ):
         assert text in ran.out
     assert (dict(os.environ), set(tmp_path.rglob("*"))) == (before, there)
 
@@ -70,6 +79,8 @@ def test_without_once_it_serves_on_until_ctrl_c(tmp_path: Path) -> None:
         if "Serving on" in line:
             break
     url = next(word for line in lines for word in line.split() if word.startswith("http://")).rstrip(":")
+    page = next(word for word in lines[-1].split() if "/t/" in word)
+    assert "<h1" in httpx.get(page).text
     assert httpx.get(f"{url}/health/ready").json()["ok"] is True
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

@@ -4,11 +4,13 @@ import { peaks } from "./waveform.js";
 
 const RAYS = 144;
 
-// The same hue for the same track, from 0 to 359.
+const COOLEST = 165, HUES = 180; // from sea green over blue to rose: red and yellow are left to what warns
+
+// The same hue for the same track, in degrees.
 export function hueOf(id) {
   let hash = 2166136261;
   for (const character of id) hash = Math.imul(hash ^ character.charCodeAt(0), 16777619) >>> 0;
-  return hash % 360;
+  return COOLEST + hash % HUES;
 }
 
 export function drawCover(canvas, id, pairs) {

@@ -4,32 +4,30 @@ const ENDED = new Set(["succeeded", "dead", "cancelled", "interrupted"]);
 const STEPS = {
   ingest_upload: "Checking the file", transcode_version: "Making it playable", draw_waveform: "Drawing the waveform",
   analyse_loudness: "Measuring loudness", extract_artwork: "Finding the cover",
+  fingerprint_version: "Taking its fingerprint",
 };
 const LOOK_MS = 2000;
 
 export class Making {
-  // `changed()` is awaited whenever a run has ended; it gives whether there is more to wait for.
+  // `changed(active)` is awaited at the start and whenever a run has ended; `active` says whether another has not. It
+  // gives whether the track waits for more, although nothing is at work.
   constructor(list, changed) {
     this.list = list;
     this.changed = changed;
     this.following = new Map();
   }
 
-  // Begin with a listing of runs, such as `/runs?text=...`.
+  // Begin, or go on, with a listing of runs, such as `/runs?text=...`.
   async follow(path) {
-    this.path = path;
-    const answer = await fetch(path).catch(() => null);
-    if (!answer?.ok) {
-      this.#later();
-      return;
-    }
-    const { items } = await answer.json();
+    clearTimeout(this.timer);
+    const answer = await fetch(path).catch(() => null), { items } = answer?.ok ? await answer.json() : { items: [] };
     for (const run of items.reverse()) {
       if (this.following.has(run.id)) continue;
       this.following.set(run.id, this.#row(run));
-      if (!ENDED.has(run.state)) this.#listen(run.id);
+      if (!ENDED.has(run.state)) this.#listen(run.id, path);
     }
-    if (items.every((run) => ENDED.has(run.state))) this.#later();
+    const active = items.some((run) => !ENDED.has(run.state)), waits = await this.changed(active);
+    if (waits && !active && !this.stopped) this.timer = setTimeout(() => this.follow(path), LOOK_MS);
   }
 
   stop() {
@@ -38,22 +36,13 @@ export class Making {
     for (const row of this.following.values()) row.events?.close();
   }
 
-  #later() {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#look(), LOOK_MS);
-  }
-
-  async #look() {
-    if (!this.stopped && await this.changed() && !this.stopped) await this.follow(this.path);
-  }
-
-  #listen(id) {
+  #listen(id, path) {
     const row = this.following.get(id), events = row.events = new EventSource(`/runs/${id}/stream`);
     for (const kind of ["state", "progress"]) events.addEventListener(kind, (event) => row.show(JSON.parse(event.data)));
     events.addEventListener("end", (event) => {
       events.close();
       row.show(JSON.parse(event.data));
-      this.#look();
+      this.follow(path);
     });
   }
 

@@ -14,7 +14,7 @@ let track, format, drawn = "";
 
 const stream = new Stream(audio, (reason) => fallBack(reason));
 const bar = new SeekBar($("seek"), { seek, toggle });
-const making = new Making($("runs"), async () => show(await load()));
+const making = new Making($("runs"), async (active) => await show(await load(), active) === "making");
 
 async function load() {
   const answer = await fetch(`/tracks/${id}`, { cache: "no-store" }).catch(() => null);
@@ -22,21 +22,20 @@ async function load() {
   return answer?.ok ? answer.json() : track;
 }
 
-// Show the track as it stands. Gives whether more of it is still being made.
-async function show(now) {
+// Show the track as it stands; `active` says whether somebody is at work on it. Gives its state.
+async function show(now, active = false) {
   track = now ?? track;
   if (!track) {
     trouble("The server does not answer. Try again in a moment.");
-    return true;
+    return "making";
   }
   const { version, links } = track, formats = playable(audio, links);
   const state = version.status === "failed" ? "failed" : version.status === "ready" ? "ready" : "making";
   document.body.dataset.state = state;
   const shut = track.gated && !links.waveform_json && !formats.length;
-  const whole = state === "ready" && (links.waveform_json || shut) && version.loudness;
   $("failed").hidden = state !== "failed";
   $("error").textContent = version.error ?? "";
-  $("making").hidden = state === "failed" || Boolean(whole);
+  $("making").hidden = state === "failed" || (state === "ready" && !active);
   if (state === "ready") $("making-title").textContent = "Almost done";
   facts(version, $("loudness"), $("format"));
   $("facts").hidden = version.duration_s === null;
@@ -50,7 +49,7 @@ async function show(now) {
   offer(formats);
   $("play").disabled = !format;
   await Promise.all([showWaveform(links), showArtwork(links)]);
-  return state === "making" || (state === "ready" && !whole);
+  return state;
 }
 
 async function showWaveform(links) {
@@ -194,5 +193,6 @@ drawCover($("cover"), id, []);
 if (navigator.mediaSession && globalThis.MediaMetadata) {
   navigator.mediaSession.metadata = new MediaMetadata({ title: $("title").textContent, artist: $("artist").textContent });
 }
-const more = await show(await load());
-if (more) await making.follow(track?.links.runs ?? `/runs?text=${id}`);
+const state = await show(await load());
+const whole = track?.links.waveform_json && track.links.artwork && track.version.loudness;
+if (state === "making" || (state === "ready" && !whole)) await making.follow(track?.links.runs ?? `/runs?text=${id}`);
