@@ -55,8 +55,9 @@ bench *options:
 bench-export *options:
     uv run python -m benchmarks.export {{ options }}
 
-# Take the pictures of the player page anew, in Chromium, into docs/images
+# Take the pictures of the demo and, in Chromium, of the player page anew, into docs/images
 screenshots:
+    uv run python -m tests.cli.picture
     uv run python -m tests.browser.screenshots
 
 # Send one file through the media pipeline and through the original design's commands, in turns
