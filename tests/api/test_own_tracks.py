@@ -102,6 +102,6 @@ async def test_a_track_that_is_removed_stops_what_works_on_it(
     [transcode] = [run["id"] for run in runs if run["task"] == "transcode_version"]
     await in_state(api, transcode, "running")
     assert (await api.delete(made["links"]["track"], headers=alice)).status_code == 204
-    for run in runs:
-        if run["id"] != made["run_ids"][0]:
-            assert (await ended(api, run["id"]))["state"] == "cancelled"
+    assert (await ended(api, transcode))["state"] == "cancelled"
+    for run in runs:  # what needs no ffmpeg may have been done before
+        assert (await ended(api, run["id"]))["state"] in ("cancelled", "succeeded")

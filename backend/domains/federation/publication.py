@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import select
+
 from backend.db.models.federation import Account, PdsRecord
 from backend.db.models.media import Track, TrackVersion, VersionStatus
 from backend.db.session import Unit, database, unit_of_work
@@ -35,6 +37,19 @@ async def request_publication(track_id: str) -> Publication:
         row = await want(unit, _owner(track), Kind.TRACK, track_id, await _content(unit, track, version))
         receipt = await schedule_publication(track_id, _revision(row))
     return Publication(await get_publication(track_id), receipt.id)
+
+
+async def refresh_publication(track_id: str) -> str | None:
+    """Bring a published track's record up to date. Gives the run; None when it is not published and not to be.
+
+    Raises NotFound, and Conflict when it does not play.
+    """
+    async with unit_of_work() as unit:
+        track = await _track(unit, track_id)
+        published = select(PdsRecord.id).filter_by(did=track.artist_did, kind=Kind.TRACK, subject=track_id)
+        if await unit.session.scalar(published.where(PdsRecord.wanted.is_not(None))) is None:
+            return None
+    return (await request_publication(track_id)).run_id
 
 
 async def withdraw_publication(track_id: str) -> Publication:
@@ -122,6 +137,8 @@ async def _content(unit: Unit, track: Track, version: TrackVersion) -> dict[str,
         "audioUrl": f"{get_settings().http.http_public_url}/tracks/{track.id}/hls/master.m3u8",
         "createdAt": protocol_time(track.created_at),
     }
+    if track.gated:
+        content["supportGate"] = {"type": "any"}
     if version.duration_s is not None:
         content["duration"] = round(version.duration_s)
     return content

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select, update
 
 from backend.adapters.labeler import Label, latest, query_labels
 from backend.db.base import now
 from backend.db.models.federation import PdsRecord
-from backend.db.models.media import CopyrightScan
+from backend.db.models.media import CopyrightScan, TrackVersion
 from backend.db.session import database, unit_of_work
 from backend.domains.media.verdict import Finding
 from backend.runtime import scheduler, task
@@ -31,14 +32,21 @@ async def sync_resolutions() -> Synced:
     """Ask the labeler about every flagged track that has a record, and settle or raise its flag as it says.
 
     Only a statement changes anything: an outage raises what `query_labels` does, and an absent label resolves nothing.
+    One that is older than a version cannot be about it: its record keeps its address when the audio is replaced.
     """
     flagged = await _flagged()
     if not flagged or get_settings().services.labeler_url is None:
         return Synced()
-    labels = await query_labels(flagged.values(), get_settings().services.labeler_dids)
-    settled = stands(labels)
-    resolved = [version for version, uri in flagged.items() if settled.get(uri) is False]
-    raised = [version for version, uri in flagged.items() if settled.get(uri) is True]
+    uris = sorted({uri for uri, _ in flagged.values()})
+    said: dict[str, list[Label]] = {uri: [] for uri in uris}
+    for label in await query_labels(uris, get_settings().services.labeler_dids):
+        said[label.uri].append(label)
+    settled = {
+        version: stands(label for label in said[uri] if label.cts >= since).get(uri)
+        for version, (uri, since) in flagged.items()
+    }
+    resolved = [version for version, stands_still in settled.items() if stands_still is False]
+    raised = [version for version, stands_still in settled.items() if stands_still is True]
     return Synced(len(flagged), await _resolve(resolved), await _raise(raised))
 
 
@@ -54,14 +62,16 @@ def stands(labels: Iterable[Label]) -> Mapping[str, bool]:
     return found
 
 
-async def _flagged() -> dict[str, str]:
-    """The records of flagged tracks, by version."""
-    records = select(CopyrightScan.track_version_id, PdsRecord.did, PdsRecord.collection, PdsRecord.rkey)
+async def _flagged() -> dict[str, tuple[str, datetime]]:
+    """The records of flagged tracks, by version, and since when there is this version."""
+    record = (PdsRecord.did, PdsRecord.collection, PdsRecord.rkey)
+    records = select(CopyrightScan.track_version_id, TrackVersion.created_at, *record)
+    records = records.join(TrackVersion, TrackVersion.id == CopyrightScan.track_version_id)
     about = (PdsRecord.subject == CopyrightScan.track_id) & (PdsRecord.kind == "track")
     wanted = records.join(PdsRecord, about).where(CopyrightScan.finding == Finding.FLAGGED)
     async with database().reading() as session:
         rows = (await session.execute(wanted)).all()
-    return {version: f"at://{did}/{collection}/{rkey}" for version, did, collection, rkey in rows}
+    return {version: (f"at://{did}/{collection}/{rkey}", since) for version, since, did, collection, rkey in rows}
 
 
 async def _resolve(versions: list[str]) -> int:

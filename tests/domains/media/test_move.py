@@ -7,24 +7,21 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from backend.db.base import now
 from backend.db.models.media import Asset, Waveform
-from backend.db.models.runs import Run, State
 from backend.db.session import Database, unit_of_work
 from backend.domains.media.artwork import artwork_object, make_artwork
-from backend.domains.media.changes import change_track
 from backend.domains.media.history import remove_version
 from backend.domains.media.home import note_written
 from backend.domains.media.move import copy_and_compare, move_audio, move_track
 from backend.domains.media.tracks import stream_object, waveform_object
 from backend.domains.media.upload import replace_audio
-from backend.errors import NotFound, Snooze, Unavailable
+from backend.errors import NotFound, Unavailable
 from backend.settings import get_settings
 from backend.storage import Bucket, ObjectKey, Storage, hls_key, open_storage
 from tests import audio
-from tests.domains.media.conftest import as_attempt, quiet, sent
+from tests.domains.media.conftest import quiet, sent
 from tests.domains.media.moving import ALICE, finished, gate, home_of, many_files, there, track, until_some_are_in
 from tests.storage.conftest import moto, s3_settings  # noqa: F401
 
@@ -280,18 +277,3 @@ async def test_a_new_version_of_a_gated_track_is_never_public(
 async def test_an_unknown_track_is_not_found(sqlite_database: Database) -> None:
     with pytest.raises(NotFound, match="no track nope"):
         await move_track("nope", quiet)
-
-
-async def test_a_second_run_waits_for_the_first(database: Database, store: Storage, tmp_path: Path) -> None:
-    made = await track(tmp_path)
-    older = await change_track(made.track_id, ALICE, gated=True)
-    async with unit_of_work() as unit:
-        running = update(Run).where(Run.id == older).values(state=State.RUNNING, id="0000-older", updated_at=now())
-        await unit.connection.execute(running)
-    with pytest.raises(Snooze, match="moves this track"):
-        await as_attempt(1, lambda: move_audio(made.track_id))
-    assert await home_of(database, made) == "public"
-    await change_track(made.track_id, ALICE, gated=False)
-    async with database.reading() as session:
-        states = sorted(await session.scalars(select(Run.state).where(Run.task == "move_audio")))
-    assert states == ["running", "scheduled"]  # the second change is not lost in the first one's run

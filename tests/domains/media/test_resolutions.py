@@ -21,7 +21,8 @@ from tests.doubles import Services
 from tests.doubles import services as services
 
 DID = "did:plc:artist"
-START = datetime(2026, 1, 1, tzinfo=UTC)
+START = datetime.now(UTC) + timedelta(minutes=10)  # later than every upload
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 async def flagged(tmp_path: Path, rkey: str = "3aaaaaaaaaaaa", finding: str = "flagged") -> tuple[Upload, str]:
@@ -59,6 +60,15 @@ async def test_a_label_that_is_taken_back_settles_the_flag(
     await state(services, uri, hours=2)  # said again: a flag that was settled once can be raised
     assert await sync_resolutions() == Synced(asked=2, raised=1)
     assert not await resolved(database, made)
+
+
+async def test_what_was_said_before_an_upload_is_not_about_it(
+    sqlite_database: Database, store: Storage, services: Services, tmp_path: Path
+) -> None:
+    made, uri = await flagged(tmp_path)
+    await state(services, uri, hours=-2, neg=True)
+    assert await sync_resolutions() == Synced(asked=1)
+    assert not await resolved(sqlite_database, made)
 
 
 async def test_an_outage_resolves_nothing(
@@ -105,8 +115,8 @@ async def test_without_flags_or_labeler_nobody_is_asked(
         ([("a", 1, {"neg": True}), ("a", 0, {})], {"u": False}),
         ([("a", 0, {"neg": True}), ("b", 0, {})], {"u": True}),
         ([("a", 0, {"neg": True}), ("b", 0, {"neg": True})], {"u": False}),
-        ([("a", 0, {"exp": START})], {}),
-        ([("a", 0, {}), ("a", 1, {"neg": True, "exp": START})], {}),
+        ([("a", 0, {"exp": LONG_AGO})], {}),
+        ([("a", 0, {}), ("a", 1, {"neg": True, "exp": LONG_AGO})], {}),
         ([("a", 0, {"val": "spam"})], {}),
     ],
 )
