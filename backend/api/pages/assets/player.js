@@ -62,9 +62,10 @@ async function showWaveform(links) {
   drawCover($("cover"), id, data);
 }
 
+// A cover of the artist's own. Where the platform drew one, the page's picture stays: it is drawn from the sound.
 async function showArtwork(links) {
   const picture = $("artwork");
-  if (!links.artwork || picture.src) return;
+  if (!links.artwork || track.artwork?.source === "generated" || picture.src) return;
   picture.addEventListener("load", () => { picture.hidden = false; }, { once: true });
   picture.src = links.artwork;
 }
