@@ -11,11 +11,15 @@ from sqlalchemy.exc import OperationalError
 from backend import errors
 from backend.api.boundary import RequestBoundary
 from backend.api.problems import install_problems
-from backend.errors import AuthExpired, BacklineError, RateLimited, Snooze
+from backend.errors import AuthExpired, BacklineError, RateLimited, Refused, Snooze
 
 SECRET = "postgresql://me:hunter2@db/backline"
 
-SPECIAL = {AuthExpired: AuthExpired("sign in", subject="account:x"), Snooze: Snooze(after=timedelta(seconds=1))}
+SPECIAL = {
+    AuthExpired: AuthExpired("sign in", subject="account:x"),
+    Refused: Refused("the other server said no", name="InvalidSwap"),
+    Snooze: Snooze(after=timedelta(seconds=1)),
+}
 KNOWN = [
     SPECIAL.get(kind) or kind("this went wrong", field="name")
     for _, kind in inspect.getmembers(errors, inspect.isclass)
