@@ -16,7 +16,6 @@ from backend.runtime import scheduler, task
 from backend.settings import get_settings
 
 VALUE = "copyright-violation"
-EVERY_S = 300
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ async def _raise(versions: list[str]) -> int:
     return done.rowcount
 
 
-@task(queue="upkeep", every=EVERY_S, timeout=280)
+@task(queue="upkeep", cron="*/5 * * * *", timeout=280)
 async def sync_copyright_resolutions() -> dict[str, int]:
     """Settle flags as the labeler says. A repeat finds them settled."""
     return vars(await sync_resolutions())
