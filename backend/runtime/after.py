@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from inspect import signature
 from typing import Any, TypeVar
 
+from backend.runtime.apart import apart
 from backend.runtime.registry import TaskFunction, spec_of
 
 F = TypeVar("F", bound=Callable[..., Awaitable[None]])
@@ -33,4 +34,4 @@ async def follow(task: str, args: dict[str, Any], result: object) -> None:
     """Call everything that follows a success of `task`."""
     for function in _followers.get(task, ()):
         offered = {**args, "result": result}
-        await function(**{name: offered[name] for name in signature(function).parameters if name in offered})
+        await apart(function, **{name: offered[name] for name in signature(function).parameters if name in offered})

@@ -212,7 +212,7 @@ class Executor:
                 raise TimedOut(f"{spec.name} took longer than {limit:g} s") from error
             raise
         stored = _storable(result)
-        await apart(follow, spec.name, ticket.args, stored)
+        await follow(spec.name, ticket.args, stored)
         return stored
 
     def _succeeded(self, running: Running, result: object) -> Ended:

@@ -32,17 +32,17 @@ async def scan_track(track_id: str, audio_url: str | None = None) -> Verdict:
     A scan that comes to nothing is noted as `unknown` with its error, unless an earlier one knows more; then it raises
     what `recognise` raises, or NotFound.
     """
-    heard = await find_heard(track_id)
+    track, version = await find_heard(track_id)
     try:
-        async with sound_of(heard.version.id, audio_url) as source:
+        async with sound_of(version.id, audio_url) as source:
             matches = await recognise(source)
     except BacklineError as error:
-        await _note_outage(track_id, heard.version.id, error)
+        await _note_outage(track_id, version.id, error)
         raise
     settings = get_settings().services
-    names = await _names_of(heard.track)
+    names = await _names_of(track)
     verdict = judge(matches, names, settings.copyright_dominant_percent, settings.copyright_positions)
-    await _note(track_id, heard.version.id, verdict, matches)
+    await _note(track_id, version.id, verdict, matches)
     return verdict
 
 

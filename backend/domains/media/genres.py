@@ -25,7 +25,8 @@ async def hear_genres(track_id: str, audio_url: str | None = None) -> list[dict[
 
     A question that an earlier attempt put is not put again. Raises NotFound, and what the adapter raises.
     """
-    version_id = (await find_heard(track_id)).version.id
+    _, version = await find_heard(track_id)
+    version_id = version.id
     prediction = await _under_way(version_id) or await _ask(version_id, audio_url)
     try:
         prediction = await replicate.answered(prediction, COLD_S)

@@ -1,7 +1,8 @@
-"""Pieces of work beside each other, in a few lanes, none of which stops another."""
+"""Pieces of work beside each other: in lanes, none of which stops another, or together, until one of them fails."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,3 +21,13 @@ async def side_by_side(lanes: int, work: Mapping[str, Callable[[], Awaitable[T]]
 
     ends = await asyncio.gather(*map(one, work.values()), return_exceptions=True)
     return dict(zip(work, ends, strict=True))
+
+
+@asynccontextmanager
+async def together() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group whose first failure stops the others, and is raised by itself: it says what to do."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None

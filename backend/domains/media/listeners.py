@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,14 +17,6 @@ from backend.storage import storage
 LINK_LIFE = timedelta(hours=2)
 
 
-@dataclass(frozen=True)
-class Heard:
-    """A track and the version it shows, as rows that were read once."""
-
-    track: Track
-    version: TrackVersion
-
-
 def asked_services() -> set[str]:
     """The services that have a token, by name."""
     settings = get_settings().services
@@ -33,11 +24,11 @@ def asked_services() -> set[str]:
     return {name for name, token in tokens.items() if token is not None}
 
 
-async def find_heard(track_id: str) -> Heard:
-    """The version that a track shows. Raises NotFound."""
+async def find_heard(track_id: str) -> tuple[Track, TrackVersion]:
+    """A track and the version it shows. Raises NotFound."""
     async with database().reading() as session:
         track, version, _ = await find_shown(session, track_id)
-    return Heard(track, version)
+    return track, version
 
 
 async def shown_track(version_id: str) -> str | None:

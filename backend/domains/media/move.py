@@ -12,6 +12,7 @@ from backend.db.models.media import Asset, Track, TrackVersion
 from backend.db.models.runs import Run, State
 from backend.db.session import Unit, database, unit_of_work
 from backend.domains.media.home import home_for
+from backend.domains.media.lanes import together
 from backend.domains.media.references import asset_columns, asset_is_referenced
 from backend.domains.media.rows import record_asset
 from backend.domains.media.versions import QUEUE, RETRY
@@ -122,12 +123,9 @@ async def _copy_all(place: _Place) -> dict[ObjectKey, int]:
             await copy_and_compare(source, source.within(place.target))
 
     sizes = {info.key: info.size async for info in _files(place.folders, place.home)}
-    try:
-        async with asyncio.TaskGroup() as group:
-            for source in sizes:
-                group.create_task(copy(source))
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+    async with together() as group:
+        for source in sizes:
+            group.create_task(copy(source))
     return sizes
 
 

@@ -46,7 +46,7 @@ async def sync_resolutions() -> Synced:
     }
     resolved = [version for version, stands_still in settled.items() if stands_still is False]
     raised = [version for version, stands_still in settled.items() if stands_still is True]
-    return Synced(len(flagged), await _resolve(resolved), await _raise(raised))
+    return Synced(len(flagged), await _mark(resolved, now()), await _mark(raised, None))
 
 
 def stands(labels: Iterable[Label]) -> Mapping[str, bool]:
@@ -73,18 +73,12 @@ async def _flagged() -> dict[str, tuple[str, datetime]]:
     return {version: (f"at://{did}/{collection}/{rkey}", since) for version, since, did, collection, rkey in rows}
 
 
-async def _resolve(versions: list[str]) -> int:
-    open_flags = CopyrightScan.track_version_id.in_(versions) & CopyrightScan.resolved_at.is_(None)
+async def _mark(versions: list[str], resolved_at: datetime | None) -> int:
+    """Settle flags at this moment, or raise them again with None. Gives how many were not so already."""
+    stale = CopyrightScan.resolved_at.is_(None) if resolved_at else CopyrightScan.resolved_at.is_not(None)
+    these = update(CopyrightScan).where(CopyrightScan.track_version_id.in_(versions), stale)
     async with unit_of_work() as unit:
-        done = await unit.connection.execute(update(CopyrightScan).where(open_flags).values(resolved_at=now()))
-    return done.rowcount
-
-
-async def _raise(versions: list[str]) -> int:
-    settled = CopyrightScan.track_version_id.in_(versions) & CopyrightScan.resolved_at.is_not(None)
-    async with unit_of_work() as unit:
-        done = await unit.connection.execute(update(CopyrightScan).where(settled).values(resolved_at=None))
-    return done.rowcount
+        return (await unit.connection.execute(these.values(resolved_at=resolved_at))).rowcount
 
 
 @task(queue="upkeep", cron="*/5 * * * *", timeout=280)

@@ -8,6 +8,7 @@ from pathlib import Path
 from backend.adapters.ffmpeg import FfmpegFailed
 from backend.domains.media.boxes import is_whole
 from backend.domains.media.formats import PLAYLIST, SEGMENT, StreamFormat
+from backend.domains.media.lanes import together
 from backend.domains.media.playlist import Playlist, read_playlist, with_kept_promise
 from backend.errors import Unavailable
 from backend.storage import Bucket, hls_key, hls_prefix, storage
@@ -76,13 +77,11 @@ async def uploads(
     """
     published = False
     try:
-        async with asyncio.TaskGroup() as group:
+        async with together() as group:
             under_way = Uploads(version_id, format, directory, home, group)
             yield under_way
         await storage().put(hls_key(version_id, format, PLAYLIST).within(home), directory / PLAYLIST)
         published = True
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None  # the first one that failed stopped the others, and says what to do
     finally:
         if not published and not plays:
             with suppress(Unavailable):
