@@ -90,6 +90,17 @@ async def owner_of(track_id: str) -> str | None:
     return track.artist_did
 
 
+async def strong_ref(unit: Unit, track_id: str) -> dict[str, str]:
+    """The published record of a track, as other records refer to it. Raises NotFound, and Conflict without one."""
+    track = await _track(unit, track_id)
+    found = await unit.session.scalar(
+        select(PdsRecord).filter_by(did=track.artist_did, kind=Kind.TRACK, subject=track_id)
+    )
+    if found is None or found.cid is None or found.wanted is None:
+        raise Conflict("the track is not published, so nobody's server could refer to it")
+    return {"uri": f"at://{found.did}/{found.collection}/{found.rkey}", "cid": found.cid}
+
+
 async def publish(track_id: str) -> RecordView:
     """Bring a track's record to what the track is now, or away when it was withdrawn. Raises what `bring` does."""
     async with unit_of_work() as unit:
