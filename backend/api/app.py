@@ -17,6 +17,7 @@ from backend.api import (
     exports,
     health,
     likes,
+    oauth,
     objects,
     own_tracks,
     player,
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 ROUTERS = (
     session.router,
+    oauth.router,
     tracks.router,
     artwork.router,
     own_tracks.router,
