@@ -85,7 +85,7 @@ async def end_oauth(
 @router.get(
     oauth_client.METADATA_PATH,
     summary="Show this platform as an OAuth client",
-    responses={200: shown(examples.CLIENT_METADATA)} | problems(500),
+    responses={200: shown(examples.CLIENT_METADATA)} | problems(404, 500),
 )
 async def show_client_metadata() -> dict[str, object]:
     """What authorization servers fetch to know who asks. Its address is the client's id."""

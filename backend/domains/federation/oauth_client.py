@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 from atproto_oauth.scopes import ScopePermissions
 
 from backend.domains.federation.lexicons import Kind, collection_of
-from backend.errors import Misconfigured
+from backend.errors import Misconfigured, NotFound
 from backend.settings import get_settings
 
 METADATA_PATH = "/oauth/client-metadata.json"
@@ -53,8 +53,10 @@ def this_client() -> Client:
 
 
 def metadata() -> dict[str, object]:
-    """The document that authorization servers fetch under the client's id. Raises Misconfigured."""
+    """The document that authorization servers fetch under the client's id. Raises Misconfigured, and NotFound on loopback."""
     client = this_client()
+    if not client.id.endswith(METADATA_PATH):
+        raise NotFound("on a loopback address the client's id says everything, and there is no document")
     return {
         "client_id": client.id,
         "client_name": "Backline",
