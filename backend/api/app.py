@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse
 from backend._internal.background import background
 from backend.api import (
     artwork,
+    comments,
     dead,
     exports,
     health,
@@ -21,6 +22,7 @@ from backend.api import (
     objects,
     own_tracks,
     player,
+    preferences,
     publications,
     queues,
     reports,
@@ -48,6 +50,8 @@ ROUTERS = (
     own_tracks.router,
     publications.router,
     likes.router,
+    comments.router,
+    preferences.router,
     exports.router,
     reports.router,
     runs.router,
@@ -65,6 +69,8 @@ TAGS = [
     {"name": "own tracks", "description": "What owners do with their tracks: replace the audio, go back, remove."},
     {"name": "publication", "description": "A track's record on its artist's own server."},
     {"name": "likes", "description": "Like tracks; the likes are written to the listener's own server."},
+    {"name": "comments", "description": "Say something about a moment of a track; it is written to one's own server."},
+    {"name": "preferences", "description": "What an account chose."},
     {"name": "exports", "description": "An artist's tracks as one archive."},
     {"name": "reports", "description": "What an admin should look at, such as two tracks with the same sound."},
     {"name": "runs", "description": "Every piece of background work: find it, follow it, cancel it, requeue it."},

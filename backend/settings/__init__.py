@@ -11,6 +11,7 @@ from pydantic_settings.exceptions import SettingsError
 from backend.errors import Misconfigured
 from backend.settings.accounts import AccountSettings
 from backend.settings.database import DatabaseSettings
+from backend.settings.federation import FederationSettings
 from backend.settings.http import HttpSettings
 from backend.settings.media import MediaSettings
 from backend.settings.network import NetworkSettings
@@ -29,6 +30,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     MediaSettings,
     AccountSettings,
     NetworkSettings,
+    FederationSettings,
     ServiceSettings,
     HttpSettings,
 )
@@ -50,6 +52,7 @@ class Settings:
         self.media = _read(MediaSettings, problems)
         self.accounts = _read(AccountSettings, problems)
         self.network = _read(NetworkSettings, problems)
+        self.federation = _read(FederationSettings, problems)
         self.services = _read(ServiceSettings, problems)
         self.http = _read(HttpSettings, problems)
         if problems:

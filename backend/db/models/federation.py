@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import Base, now
@@ -130,3 +130,29 @@ class Like(Base):
     did: Mapped[str] = mapped_column(String(255), primary_key=True)
     track_id: Mapped[str] = mapped_column(ForeignKey("tracks.id", ondelete="CASCADE"), primary_key=True, index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Comment(Base):
+    """What somebody says about a moment of a track."""
+
+    __tablename__ = "comments"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    track_id: Mapped[str] = mapped_column(ForeignKey("tracks.id", ondelete="CASCADE"))
+    did: Mapped[str] = mapped_column(String(255))  # who says it
+    text: Mapped[str] = mapped_column(Text)
+    timestamp_ms: Mapped[int] = mapped_column(BigInteger)  # the moment, from the start
+    hidden_at: Mapped[datetime | None]  # the track's owner does not show it
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime | None]  # null: never changed
+
+    __table_args__ = (Index("ix_comments_track_id_id", "track_id", "id"),)
+
+
+class Preferences(Base):
+    """What an account chose. No row: the defaults."""
+
+    __tablename__ = "preferences"
+
+    did: Mapped[str] = mapped_column(String(255), primary_key=True)
+    allow_comments: Mapped[bool] = mapped_column(default=True, server_default=true())  # on their tracks

@@ -7,14 +7,14 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.db.base import now
-from backend.db.models.federation import Like, PdsRecord
+from backend.db.models.federation import Like
 from backend.db.models.media import Track
 from backend.db.session import Unit, database, unit_of_work
 from backend.domains.federation.lexicons import Kind
-from backend.domains.federation.publication import protocol_time
+from backend.domains.federation.publication import protocol_time, strong_ref
 from backend.domains.federation.records import RecordView, find_record, want
 from backend.domains.federation.writing import schedule_record_write
-from backend.errors import Conflict, NotFound
+from backend.errors import NotFound
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class LikeView:
 async def like(did: str, track_id: str) -> LikeView:
     """Like a track. Liking it again changes nothing. Raises NotFound, and Conflict when it was never published."""
     async with unit_of_work() as unit:
-        subject = await _strong_ref(unit, track_id)
+        subject = await strong_ref(unit, track_id)
         make = sqlite.insert if unit.connection.dialect.name == "sqlite" else postgresql.insert
         new = make(Like).values(did=did, track_id=track_id, created_at=now()).on_conflict_do_nothing()
         made = (await unit.connection.execute(new)).rowcount
@@ -67,16 +67,3 @@ async def _wish(unit: Unit, did: str, track_id: str, content: dict[str, object] 
 
 async def _liked_at(unit: Unit, did: str, track_id: str) -> datetime:
     return (await unit.session.get_one(Like, (did, track_id))).created_at
-
-
-async def _strong_ref(unit: Unit, track_id: str) -> dict[str, str]:
-    """The published record of a track, as others refer to it."""
-    track = await unit.session.get(Track, track_id)
-    if track is None:
-        raise NotFound(f"there is no track {track_id}", field="track_id")
-    found = await unit.session.scalar(
-        select(PdsRecord).filter_by(did=track.artist_did, kind=Kind.TRACK, subject=track_id)
-    )
-    if found is None or found.cid is None or found.wanted is None:
-        raise Conflict("the track is not published, so nobody's server could refer to it")
-    return {"uri": f"at://{found.did}/{found.collection}/{found.rkey}", "cid": found.cid}

@@ -11,7 +11,7 @@ from backend.db.models.media import Track, TrackVersion, VersionStatus
 from backend.db.session import Unit, database, unit_of_work
 from backend.domains.federation.lexicons import Kind
 from backend.domains.federation.records import RecordView, find_record, want
-from backend.domains.federation.writing import RETRY, TIMEOUT_S, bring
+from backend.domains.federation.writing import RETRY, TIMEOUT_S, bring, schedule_record_write
 from backend.errors import Conflict, NotFound
 from backend.runtime import scheduler, task
 from backend.settings import get_settings
@@ -63,6 +63,14 @@ async def withdraw_publication(track_id: str) -> Publication:
     return Publication(await get_publication(track_id), receipt.id)
 
 
+async def forget_publication(track_id: str) -> None:
+    """Take the record of a track away that is no more. One that was never published is no error."""
+    async with unit_of_work() as unit:
+        row = await unit.session.scalar(select(PdsRecord).filter_by(kind=Kind.TRACK, subject=track_id))
+        if row is not None and (row := await want(unit, row.did, Kind.TRACK, track_id, None)):
+            await schedule_record_write(row.id, row.wanted_revision)
+
+
 async def get_publication(track_id: str) -> RecordView:
     """The track's record. Raises NotFound when it was never published."""
     async with database().reading() as session:
@@ -80,6 +88,17 @@ async def owner_of(track_id: str) -> str | None:
     if track is None:
         raise NotFound(f"there is no track {track_id}", field="track_id")
     return track.artist_did
+
+
+async def strong_ref(unit: Unit, track_id: str) -> dict[str, str]:
+    """The published record of a track, as other records refer to it. Raises NotFound, and Conflict without one."""
+    track = await _track(unit, track_id)
+    found = await unit.session.scalar(
+        select(PdsRecord).filter_by(did=track.artist_did, kind=Kind.TRACK, subject=track_id)
+    )
+    if found is None or found.cid is None or found.wanted is None:
+        raise Conflict("the track is not published, so nobody's server could refer to it")
+    return {"uri": f"at://{found.did}/{found.collection}/{found.rkey}", "cid": found.cid}
 
 
 async def publish(track_id: str) -> RecordView:

@@ -46,6 +46,15 @@ async def check_owner(track_id: str, person: Person) -> None:
     _own(track_id, track, person)
 
 
+async def check_hearing(track_id: str, person: Person) -> None:
+    """Raise NotFound for no track, and SignInRequired or Forbidden when this person may not hear it."""
+    async with database().reading() as session:
+        track = await session.get(Track, track_id)
+    if track is None:
+        raise NotFound(f"there is no track {track_id}", field="track_id")
+    must_hear(person, track)
+
+
 async def own_track(unit: Unit, track_id: str, person: Person) -> Track:
     """A track that its owner changes within this unit: nobody else changes it until the end.
 
