@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, or_, select, update
 from backend.db.base import now
 from backend.db.models.federation import PdsRecord
 from backend.db.session import unit_of_work
-from backend.errors import NotFound, Snooze
+from backend.errors import Snooze
 
 LEASE = timedelta(seconds=120)  # longer than the slowest write
 ANOTHER_WRITES = timedelta(seconds=1)
@@ -17,15 +17,12 @@ _GIVEN_BACK = {"writer": None, "writer_until": None, "updated_at": PdsRecord.upd
 
 
 async def take(record_id: str, mine: str) -> None:
-    """Take a record in hand. `mine` names the run. Raises NotFound, and Snooze while another run has it."""
+    """Take a record in hand. `mine` names the run. Raises Snooze while another run has it."""
     statement = update(PdsRecord).where(PdsRecord.id == record_id, _free(mine)).values(**_taken(mine))
     async with unit_of_work() as unit:
-        if (await unit.connection.execute(statement)).rowcount:
-            return
-        found = await unit.session.get(PdsRecord, record_id)
-    if found is None:
-        raise NotFound(f"there is no record {record_id}", field="record_id")
-    raise Snooze("another run writes this record", after=ANOTHER_WRITES)
+        taken = (await unit.connection.execute(statement)).rowcount
+    if not taken:
+        raise Snooze("another run writes this record", after=ANOTHER_WRITES)
 
 
 async def take_new(like: PdsRecord, mine: str, most: int) -> list[PdsRecord]:

@@ -30,7 +30,7 @@ async def send(pds: Pds, row: PdsRecord) -> tuple[bool, str | None]:
 async def create_together(pds: Pds, rows: Sequence[PdsRecord]) -> list[str]:
     """Create new records of one account by one call: all of them, or none. Gives their CIDs, in order.
 
-    Raises Refused when one of them cannot be created, be it because it is there already.
+    Raises Refused or Unavailable when one of them cannot be created, be it because it is there already.
     """
     writes = [
         {

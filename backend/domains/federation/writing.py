@@ -16,9 +16,9 @@ from backend.db.session import database, unit_of_work
 from backend.domains.federation import leases
 from backend.domains.federation.leases import ANOTHER_WRITES
 from backend.domains.federation.pds import Pds, pds_of
-from backend.domains.federation.records import RecordView, get_record
+from backend.domains.federation.records import SETTLED, RecordView, get_record
 from backend.domains.federation.sending import MOST_TOGETHER, create_together, is_wanted, look_up, send
-from backend.errors import BacklineError, Refused, Snooze, Steer, Unavailable
+from backend.errors import BacklineError, NotFound, RateLimited, Refused, Snooze, Steer, Unavailable
 from backend.runtime import Retry, scheduler, task
 from backend.runtime.context import active_run_id
 
@@ -34,8 +34,11 @@ async def bring(record_id: str) -> RecordView:
     """Write, or delete, until the server has what is wanted. Nothing is sent when it has that already.
 
     Other new records of the account are written by the same call. Raises Snooze while another run has the record in
-    hand, AuthExpired, RateLimited, Unavailable, Refused; the row keeps the reason.
+    hand, NotFound, AuthExpired, RateLimited, Unavailable, Refused; the row keeps the reason.
     """
+    found = await _found(record_id)
+    if found.state in SETTLED:
+        return found
     mine = active_run_id() or new_id()
     await leases.take(record_id, mine)
     try:
@@ -45,8 +48,13 @@ async def bring(record_id: str) -> RecordView:
         raise
     finally:
         await leases.give_back(mine, record_id)
+    return await _found(record_id)
+
+
+async def _found(record_id: str) -> RecordView:
     found = await get_record(record_id)
-    assert found is not None
+    if found is None:
+        raise NotFound(f"there is no record {record_id}", field="record_id")
     return found
 
 
@@ -85,7 +93,8 @@ async def _create_with_others(pds: Pds, row: PdsRecord, mine: str) -> str | None
         # With an error in its row none of them is sent along again, and each tells by itself what is wrong with it.
         for other in others:
             await leases.note(other.id, mine, {"error": f"not written together with others: {error.detail}"})
-        if not isinstance(error, Refused):
+        # The reference PDS answers 500 when one of them is there already. A server that is away says so once more.
+        if isinstance(error, RateLimited) or not isinstance(error, Refused | Unavailable):
             raise
         return None
     finally:
