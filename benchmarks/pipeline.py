@@ -20,15 +20,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from sqlalchemy import select
+
 from backend.adapters import ffmpeg
 from backend.adapters.ffmpeg_build import inspect_ffmpeg
 from backend.cli.demo_audio import compose
 from backend.db.migrate import prepare
-from backend.db.models.media import TrackVersion
+from backend.db.models.media import AudioFingerprint, TrackVersion
 from backend.db.session import database, open_database
+from backend.domains.media.cover import as_files
+from backend.domains.media.default_cover import draw_default
+from backend.domains.media.extras import Extra
 from backend.domains.media.formats import StreamFormat
 from backend.domains.media.ingest import inspect_original
-from backend.domains.media.measures import Measure
 from backend.domains.media.r128 import Loudness
 from backend.domains.media.transcode import transcode_version
 from backend.domains.media.upload import store_upload
@@ -79,6 +83,7 @@ class Compared:
     ours: list[Cost] = field(default_factory=list)
     theirs: list[Cost] = field(default_factory=list)
     same_loudness: bool = False
+    same_fingerprint: bool = False
     same_sound: dict[str, bool] = field(default_factory=dict)
 
     @property
@@ -97,17 +102,19 @@ async def compare(file: Path, pairs: int) -> Compared:
     for number in range(pairs):
         for mine in (True, False) if number % 2 == 0 else (False, True):
             if mine:
-                work = transcode_version(made.version_id, FORMATS, beside=list(Measure))
+                work = transcode_version(made.version_id, FORMATS, beside=list(Extra))
                 result.ours.append((await _measured(lambda work=work: work))[0])
             else:
                 jobs = run_jobs(original.key, "seed", rate, channels)
                 cost, seed = await _measured(lambda jobs=jobs: jobs)
                 result.theirs.append(cost)
     async with database().reading() as session:
-        version = await session.get(TrackVersion, made.version_id)
-    assert version is not None
+        version = await session.get_one(TrackVersion, made.version_id)
+        kept = select(AudioFingerprint.numbers).where(AudioFingerprint.track_version_id == made.version_id)
+        numbers = await session.scalar(kept)
     figures = (version.loudness_lufs, version.loudness_range, version.true_peak, version.loudness_note)
     result.same_loudness = Loudness(*figures) == seed.loudness
+    result.same_fingerprint = numbers == seed.fingerprint.astype("<u4").tobytes()
     sound = await _pcm(file)
     for format, place in seed.streams.items():
         ours, theirs = await _played(f"{made.version_id}/{format}"), await _played(place)
@@ -161,10 +168,12 @@ async def _house(directory: Path) -> AsyncIterator[None]:
 
 
 async def _music(directory: Path, minutes: float) -> Path:
-    """A FLAC file of this length: the demo's piece, again and again."""
-    piece, file = directory / "piece.wav", directory / "music.flac"
+    """A FLAC file of this length, with a cover: the demo's piece, again and again."""
+    piece, cover, file = directory / "piece.wav", directory / "cover.jpg", directory / "music.flac"
     piece.write_bytes(compose())
-    words = ["-loglevel", "error", "-nostdin", "-stream_loop", "-1", "-i", piece, "-t", minutes * 60, file]
+    cover.write_bytes(as_files(draw_default("benchmark")).picture)
+    sound = ["-stream_loop", "-1", "-i", piece, "-i", cover, "-map", "0:a", "-map", "1:v", "-c:v", "copy"]
+    words = ["-loglevel", "error", "-nostdin", *sound, "-disposition:v", "attached_pic", "-t", minutes * 60, file]
     await asyncio.to_thread(subprocess.run, [await ffmpeg.find(), *map(str, words)], check=True)
     return file
 
@@ -193,7 +202,8 @@ def report(result: Compared, version: str) -> str:
         "",
         f"- wall time, median of the pairs' ratios: {result.ratio:.2f} (aim: at most {AIM}; "
         f"{'hit' if result.ratio <= AIM else 'missed'})",
-        f"- loudness: {'identical' if result.same_loudness else 'DIFFERENT'}",
+        f"- loudness: {'identical' if result.same_loudness else 'DIFFERENT'}; "
+        f"fingerprint: {'identical' if result.same_fingerprint else 'DIFFERENT'}",
         f"- decoded sound, byte by byte: the same for {', '.join(agree) or 'none'}"
         + (f"; DIFFERENT for {', '.join(differ)}" if differ else ""),
     ]

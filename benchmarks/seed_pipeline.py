@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.adapters import ffmpeg
+from backend.adapters import chromaprint, ffmpeg
+from backend.adapters.chromaprint import Fingerprint
+from backend.domains.media.cover import make_cover
 from backend.domains.media.peaks import Peaks, mono
 from backend.domains.media.picture import draw
 from backend.domains.media.r128 import Loudness, read_summary
@@ -31,13 +33,15 @@ class SeedMade:
 
     streams: dict[str, str]  # by format, where its objects lie
     loudness: Loudness
+    fingerprint: Fingerprint
 
 
 async def run_jobs(original: ObjectKey, place: str, rate: int, channels: int) -> SeedMade:
-    """Transcode, waveform, loudness. Their objects go under `place` in the public bucket."""
+    """Transcode, waveform, cover, loudness, fingerprint. Their objects go under `place` in the public bucket."""
     streams = await _transcode(original, place)
     await _waveform(original, place, rate, channels)
-    return SeedMade(streams, await _loudness(original))
+    await _artwork(original, place)
+    return SeedMade(streams, await _loudness(original), await _fingerprint(original))
 
 
 async def _transcode(original: ObjectKey, place: str) -> dict[str, str]:
@@ -71,6 +75,21 @@ async def _peaks(file: Path, samples_per_bucket: int, rate: int, channels: int) 
         async for block in blocks:
             await asyncio.to_thread(lambda block=block: peaks.add(mono(block, channels)))
     return peaks
+
+
+async def _artwork(original: ObjectKey, place: str) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        file, cover = await _download(original, directory), Path(directory) / "cover.jpg"
+        await _ffmpeg("-i", file, "-an", "-c:v", "copy", "-f", "image2", "-update", "1", cover, cwd=Path(directory))
+        files = await asyncio.to_thread(lambda: make_cover(cover.read_bytes()))
+        await storage().put(ObjectKey(Bucket.PUBLIC, f"{place}/cover.jpg"), cover)
+        await storage().put(ObjectKey(Bucket.PUBLIC, f"{place}/thumbnail.jpg"), files.thumbnail)
+
+
+async def _fingerprint(original: ObjectKey) -> Fingerprint:
+    # fpcalc is in no wheel. ffmpeg's muxer makes equal numbers with the same library.
+    with tempfile.TemporaryDirectory() as directory:
+        return await chromaprint.fingerprint(await _download(original, directory))
 
 
 async def _loudness(original: ObjectKey) -> Loudness:

@@ -6,8 +6,9 @@ import shutil
 import signal
 import subprocess
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +24,18 @@ _LOG_BYTES = 64 * 1024
 _SAID_LINES = 4
 _BLOCK = 1024 * 1024
 _PIPES_CLOSE_S = 5.0
+_gives_way: ContextVar[bool] = ContextVar("gives_way", default=False)
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")  # no secret of ours
+
+
+@contextmanager
+def giving_way() -> Iterator[None]:
+    """What is started within takes a processor only where the other programs leave one (`nice`, POSIX)."""
+    token = _gives_way.set(True)
+    try:
+        yield
+    finally:
+        _gives_way.reset(token)
 
 
 class FfmpegFailed(BacklineError):
@@ -112,7 +124,8 @@ class _Said:
 @asynccontextmanager
 async def _running(arguments: Sequence[str], cwd: Path) -> AsyncIterator[tuple[Process, _Said]]:
     guard = await asyncio.to_thread(_dies_with_parent)
-    command = [*guard, await find(), "-hide_banner", "-nostdin", "-nostats", "-y", *arguments]
+    manners = ["nice", "-n", "10"] if _gives_way.get() and shutil.which("nice") else []
+    command = [*manners, *guard, await find(), "-hide_banner", "-nostdin", "-nostats", "-y", *arguments]
     # A group of its own: a wrapper script's children die with it, and a Ctrl-C at our terminal is ours to handle.
     process = await asyncio.create_subprocess_exec(
         *command,

@@ -1,9 +1,7 @@
-"""What follows an upload: streams with what is measured beside them, then artwork and fingerprint."""
+"""What follows an upload: streams, with all else that is made of an original beside them."""
 
-from backend.domains.media.artwork import schedule_artwork
-from backend.domains.media.fingerprint import schedule_fingerprint
+from backend.domains.media.extras import Extra
 from backend.domains.media.ingest import ingest_upload
-from backend.domains.media.measures import Measure
 from backend.domains.media.plan import default_formats
 from backend.domains.media.transcode import schedule_transcode
 from backend.runtime import after
@@ -13,9 +11,7 @@ from backend.runtime import after
 async def start_processing(version_id: str) -> None:
     """Enqueue what is made of an original. Only its streams decide whether the track becomes `ready`.
 
-    Safe to repeat: each run has a key, so one that is active already stands for the new one. A waveform or a loudness
-    that fails beside the streams is handed to a run of its own.
+    Safe to repeat: the run has a key, so one that is active already stands for the new one. An extra that fails beside
+    the streams is handed to a run of its own.
     """
-    await schedule_transcode(version_id, await default_formats(version_id), beside=list(Measure))
-    await schedule_artwork(version_id)
-    await schedule_fingerprint(version_id)
+    await schedule_transcode(version_id, await default_formats(version_id), beside=list(Extra))

@@ -2,10 +2,12 @@
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from backend.db.ids import new_id
+from backend.db.models.federation import PdsRecord
 from backend.db.models.media import Asset, Track, TrackVersion
+from backend.db.models.runs import Run
 from backend.db.session import unit_of_work
 from backend.domains.federation.sign_ins import open_sign_in
 
@@ -57,3 +59,18 @@ async def test_what_does_not_play_yet_is_a_conflict(api: httpx.AsyncClient) -> N
         await unit.connection.execute(update(TrackVersion).values(status="pending"))
     refused = await api.put(f"/tracks/{track_id}/publication", headers=await _bearer(ALICE))
     assert (refused.status_code, "once it plays" in refused.json()["detail"]) == (409, True)
+
+
+async def test_it_goes_with_its_track(api: httpx.AsyncClient) -> None:
+    track_id, alice = await _track(ALICE), await _bearer(ALICE)
+    assert (await api.put(f"/tracks/{track_id}/publication", headers=alice)).status_code == 202
+    assert (await api.delete(f"/tracks/{track_id}", headers=await _bearer(BOB))).status_code == 403
+    row = select(PdsRecord).filter_by(did=ALICE, subject=track_id)
+    async with unit_of_work() as unit:
+        assert (await unit.session.scalars(row)).one().wanted is not None
+    assert (await api.delete(f"/tracks/{track_id}", headers=alice)).status_code == 204
+    async with unit_of_work() as unit:
+        gone = (await unit.session.scalars(row)).one()
+        assert (gone.wanted, gone.wanted_revision) == (None, 2)
+        runs = await unit.session.scalars(select(Run).where(Run.task == "write_record"))
+        assert [run.args["record_id"] for run in runs] == [gone.id]

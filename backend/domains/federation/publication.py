@@ -11,7 +11,7 @@ from backend.db.models.media import Track, TrackVersion, VersionStatus
 from backend.db.session import Unit, database, unit_of_work
 from backend.domains.federation.lexicons import Kind
 from backend.domains.federation.records import RecordView, find_record, want
-from backend.domains.federation.writing import RETRY, TIMEOUT_S, bring
+from backend.domains.federation.writing import RETRY, TIMEOUT_S, bring, schedule_record_write
 from backend.errors import Conflict, NotFound
 from backend.runtime import scheduler, task
 from backend.settings import get_settings
@@ -61,6 +61,14 @@ async def withdraw_publication(track_id: str) -> Publication:
             raise NotFound("the track was never published", field="track_id")
         receipt = await schedule_publication(track_id, _revision(row))
     return Publication(await get_publication(track_id), receipt.id)
+
+
+async def forget_publication(track_id: str) -> None:
+    """Take the record of a track away that is no more. One that was never published is no error."""
+    async with unit_of_work() as unit:
+        row = await unit.session.scalar(select(PdsRecord).filter_by(kind=Kind.TRACK, subject=track_id))
+        if row is not None and (row := await want(unit, row.did, Kind.TRACK, track_id, None)):
+            await schedule_record_write(row.id, row.wanted_revision)
 
 
 async def get_publication(track_id: str) -> RecordView:

@@ -3,10 +3,12 @@
 import asyncio
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from sqlalchemy import select, update
 
 from backend.adapters.cover import read_cover
+from backend.adapters.ffmpeg import OnSeconds
 from backend.db.models.media import Asset, Track
 from backend.db.session import database, unit_of_work
 from backend.domains.media.access import NOBODY, Person, must_hear
@@ -46,11 +48,18 @@ async def make_artwork(version_id: str) -> Artwork:
     """
     original = await find_original(version_id)
     async with original.open() as file:
-        data = await read_cover(file)
+        return await illustrate_file(original, file)
+
+
+async def illustrate_file(original: Original, file: Path, on_seconds: OnSeconds | None = None) -> Artwork:
+    """The same on an original that is open already. `on_seconds` is awaited with its whole length, at the end."""
+    data = await read_cover(file)
     cover, note = await _encode(data) if data is not None else (None, None)
     made = Artwork(ArtworkSource.EMBEDDED if cover else ArtworkSource.GENERATED, note)
     drawn = cover or await asyncio.to_thread(lambda: as_files(draw_default(original.track_id)))
-    await _publish(original, version_id if cover else original.track_id, drawn, made)
+    await _publish(original, original.version_id if cover else original.track_id, drawn, made)
+    if on_seconds:
+        await on_seconds(original.measured()[0])
     return made
 
 

@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from sqlalchemy import delete, func, insert, select
 
 from backend.adapters import chromaprint
 from backend.adapters.chromaprint import ALGORITHM
+from backend.adapters.ffmpeg import OnSeconds
 from backend.db.base import now
 from backend.db.models.media import AudioFingerprint, FingerprintTerm
 from backend.db.session import Unit, unit_of_work
 from backend.domains.media.duplicates import report_duplicate
 from backend.domains.media.likeness import INDEXED_TERMS, Fingerprint, by_rank, flaw
 from backend.domains.media.rows import upsert
-from backend.domains.media.versions import QUEUE, RETRY, find_original
+from backend.domains.media.versions import QUEUE, RETRY, Original, find_original
 from backend.runtime import current_run, scheduler, task
 
 CROWDED = 1000  # sounds under one term
@@ -37,15 +39,23 @@ async def fingerprint_sound(version_id: str, report: Report) -> Fingerprinted:
     Raises NotFound, Conflict before ingest, InvalidInput when nothing can be decoded, FfmpegFailed.
     """
     original = await find_original(version_id)
-    seconds = min(original.measured()[0], chromaprint.LONGEST_S)
+    duration_s, _, _ = original.measured()
 
     async def note(done: float) -> None:
-        await report(min(done, seconds), seconds)
+        await report(done, duration_s)
 
     async with original.open() as file:
-        numbers = await chromaprint.fingerprint(file, note)
+        return await fingerprint_file(original, file, note)
+
+
+async def fingerprint_file(original: Original, file: Path, on_seconds: OnSeconds) -> Fingerprinted:
+    """The same on an original that is open already. `on_seconds` is awaited with the seconds done, all of them at the end."""
+    version_id = original.version_id
+    duration_s, _, _ = original.measured()
+    numbers = await chromaprint.fingerprint(file, on_seconds)
     reason = await asyncio.to_thread(flaw, numbers)
     await _keep(version_id, numbers, reason)
+    await on_seconds(duration_s)  # what comes after the part that is listened to counts as done
     if reason is not None:
         return Fingerprinted(0, reason, None)
     # Looked up after it was committed: of two that come at once, the later one sees the other.

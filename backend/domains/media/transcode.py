@@ -1,4 +1,4 @@
-"""Transcode: one download becomes streams that play, each by itself, and what is measured beside them."""
+"""Transcode: one download becomes streams that play, each by itself, and what is made beside them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from backend.adapters import ffmpeg
 from backend.adapters.ffmpeg import OnSeconds
+from backend.domains.media.extras import Extra, make_again, make_extra
 from backend.domains.media.formats import PLAYLIST, StreamFormat, encoding
 from backend.domains.media.lanes import side_by_side
-from backend.domains.media.measures import Measure, measure, measure_again
 from backend.domains.media.meter import Meter, Report
 from backend.domains.media.plan import Plan, plan_streams
 from backend.domains.media.segments import uploads, whole_playlist
@@ -24,18 +24,18 @@ from backend.settings import get_settings
 
 @dataclass(frozen=True)
 class Made:
-    """What a transcode came to: segments by format, why a format was skipped, and what became of each measure."""
+    """What a transcode came to: segments by format, why a format was skipped, and what became of each extra."""
 
     segments: dict[str, int]
     skipped: dict[str, str]
-    measured: dict[str, str]
+    beside: dict[str, str]
 
 
-async def make_streams(plan: Plan, report: Report, beside: Sequence[Measure] = ()) -> Made:
-    """Make a version's streams from one download and publish each; measure beside them what is asked for.
+async def make_streams(plan: Plan, report: Report, beside: Sequence[Extra] = ()) -> Made:
+    """Make a version's streams from one download and publish each; make the extras beside them.
 
     The version is `ready` as soon as one stream plays. One that fails stops nothing else; when all have ended its error
-    is raised, of several the one that another attempt may mend. A measure that fails is handed to its own task.
+    is raised, of several the one that another attempt may mend. An extra that fails is handed to its own task.
     """
     original, publishing = plan.original, asyncio.Lock()
     await begin_streams(original.version_id, plan.formats)
@@ -45,16 +45,15 @@ async def make_streams(plan: Plan, report: Report, beside: Sequence[Measure] = (
     async with original.open() as file:
         # What is critical comes first: a lane that has ended one piece of work takes the next.
         streams = {each: partial(_make, original, file, each, meter.of(each), publishing) for each in plan.formats}
-        measures = {each: partial(measure, each, original, file, meter.of(each)) for each in beside}
-        ends = await side_by_side(get_settings().media.transcode_lanes, {**streams, **measures})
+        extras = {each: partial(make_extra, each, original, file, meter.of(each)) for each in beside}
+        ends = await side_by_side(get_settings().media.transcode_lanes, {**streams, **extras})
     errors = {name: end for name, end in ends.items() if isinstance(end, BaseException)}
-    measured = {
-        each: await measure_again(each, original.version_id, errors[each]) if each in errors else "done"
-        for each in beside
+    made = {
+        each: await make_again(each, original.version_id, errors[each]) if each in errors else "done" for each in beside
     }
     if failed := [errors[each] for each in plan.formats if each in errors]:
         raise min(failed, key=_is_permanent)
-    return Made({each: ends[each] for each in plan.formats}, dict(plan.refused), measured)
+    return Made({each: ends[each] for each in plan.formats}, dict(plan.refused), made)
 
 
 async def _make(
@@ -85,11 +84,11 @@ def _is_permanent(error: BaseException) -> bool:
 
 @task(queue=QUEUE, priority=10, limit=2, rate="10/60s", retry=RETRY, timeout=3600, key="transcode:{version_id}")
 async def transcode_version(
-    version_id: str, formats: list[StreamFormat], beside: list[Measure] | None = None
+    version_id: str, formats: list[StreamFormat], beside: list[Extra] | None = None
 ) -> dict[str, object]:
     """Make the streams of a version. A repeat writes the same objects under the same names, the playlists last.
 
-    `beside` names what is measured on the same download; its failure is no failure of this run.
+    `beside` names what else is made of the same download; its failure is no failure of this run.
     """
     run = current_run()
     plan = await plan_streams(version_id, formats)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from atproto import AsyncClient
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from backend._internal.background import background
 from backend.db.ids import new_id
@@ -16,12 +16,14 @@ from backend.db.models.media import Track
 from backend.db.models.runs import Run
 from backend.db.session import Database, unit_of_work
 from backend.domains.federation.publication import (
+    forget_publication,
     get_publication,
     publish,
     request_publication,
     withdraw_publication,
 )
 from backend.domains.federation.records import RecordState, RecordView
+from backend.domains.federation.writing import write_record
 from backend.errors import Conflict, InvalidInput, NotFound
 from backend.settings import get_settings
 from tests.conftest import set_environment
@@ -140,3 +142,22 @@ async def test_what_cannot_be_published(platform: NetworkServer, database: Datab
         await withdraw_publication(await ready_track(did))
     async with database.reading() as session:
         assert await session.scalar(select(func.count()).select_from(Run)) == 0
+
+
+async def test_the_record_of_a_removed_track_goes_with_it(
+    platform: NetworkServer, database: Database, alice_password: str, faulty: FaultyPds
+) -> None:
+    await alice_signs_in(platform, alice_password, faulty)
+    track_id, unpublished = await ready_track(platform.alice.did), await ready_track(platform.alice.did)
+    await request_publication(track_id)
+    record = await publish(track_id)
+    assert len(await _records(platform, track_id)) == 1
+    async with unit_of_work() as unit:
+        await unit.connection.execute(delete(Track).where(Track.id.in_([track_id, unpublished])))
+        await forget_publication(track_id)
+        await forget_publication(unpublished)
+    async with database.reading() as session:
+        [write] = (await session.scalars(select(Run).where(Run.task == "write_record"))).all()
+    assert write.args == {"record_id": record.id, "revision": 2}
+    assert (await write_record(**write.args))["state"] == RecordState.DELETED
+    assert await _records(platform, track_id) == []

@@ -11,10 +11,10 @@ import pytest
 from backend.adapters.ffmpeg import FfmpegFailed
 from backend.db.models.media import Track, VersionStatus
 from backend.db.session import Database, unit_of_work
+from backend.domains.media.extras import Extra
 from backend.domains.media.formats import StreamFormat
 from backend.domains.media.ingest import inspect_original
 from backend.domains.media.loudness import analyse_loudness
-from backend.domains.media.measures import Measure
 from backend.domains.media.plan import default_formats
 from backend.domains.media.tracks import get_track, stream_object
 from backend.domains.media.transcode import transcode_version
@@ -58,7 +58,7 @@ async def test_s06_s44_aac_has_one_sound_and_keeps_its_promise(
     assert await transcode_version(made.version_id, [AAC]) == {
         "segments": {"hls_aac": 3},
         "skipped": {},
-        "measured": {},
+        "beside": {},
     }
     playlist = await fetched(store, made, tmp_path / "player", AAC)
     durations = [seconds for _, seconds in playlist.segments]
@@ -234,12 +234,12 @@ async def test_everything_comes_from_one_download(
     set_environment(monkeypatch, ALAC_ARTISTS=ARTIST)
     made = await by_artist(audio.noise(tmp_path / "a.flac", 3.0))
     async with use_storage(Counting(store)) as counting:
-        result = await transcode_version(made.version_id, [OPUS, AAC, ALAC], beside=list(Measure))
+        result = await transcode_version(made.version_id, [OPUS, AAC, ALAC], beside=list(Extra))
     assert [path for path in counting.opened if path.startswith("originals/")] == [f"originals/{made.version_id}.flac"]
     assert result == {
         "segments": {"hls_aac": 1, "hls_opus": 1, "hls_alac": 1},
         "skipped": {},
-        "measured": {"loudness": "done", "waveform": "done"},
+        "beside": dict.fromkeys(Extra, "done"),
     }
     version = (await get_track(made.track_id)).version
     assert version.waveform

@@ -32,7 +32,7 @@ async def test_s05_the_stream_holds_the_whole_sound(
     assert await transcode_version(made.version_id, OPUS) == {
         "segments": {"hls_opus": 7},
         "skipped": {},
-        "measured": {},
+        "beside": {},
     }
     playlist = await fetched(store, made, tmp_path / "player")
     text = (tmp_path / "player" / "playlist.m3u8").read_text()

@@ -1,0 +1,69 @@
+"""Every kind of record that people cause, with what wishes for it, changes it and takes it away.
+
+`test_matrix.py` puts each of them through everything that can go wrong.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from sqlalchemy import update
+
+from backend.db.models.media import Track
+from backend.db.session import unit_of_work
+from backend.domains.federation.lexicons import Kind
+from backend.domains.federation.likes import like, unlike
+from backend.domains.federation.publication import publish, request_publication, withdraw_publication
+from tests.domains.federation.conftest import ready_track
+
+
+@dataclass(frozen=True)
+class Social:
+    """One kind of record. `prepare` makes what it is about, and nothing else writes to the PDS there.
+
+    `wish` gets the account and what was prepared, and returns the subject of the record's row; `change` and `withdraw`
+    get the account and that subject. None: there is no such thing.
+    """
+
+    name: str
+    kind: Kind
+    prepare: Callable[[str], Awaitable[str]]
+    wish: Callable[[str, str], Awaitable[str]]
+    change: Callable[[str, str], Awaitable[object]] | None = None
+    withdraw: Callable[[str, str], Awaitable[object]] | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+async def published_track(did: str) -> str:
+    """A track that is on its artist's server. Returns its id."""
+    track_id = await ready_track(did)
+    await request_publication(track_id)
+    await publish(track_id)
+    return track_id
+
+
+async def _publish(did: str, track_id: str) -> str:
+    await request_publication(track_id)
+    return track_id
+
+
+async def _retitle(did: str, track_id: str) -> None:
+    async with unit_of_work() as unit:
+        await unit.connection.execute(update(Track).where(Track.id == track_id).values(title="Night Drive II"))
+    await request_publication(track_id)
+
+
+async def _withdraw(did: str, track_id: str) -> None:
+    await withdraw_publication(track_id)
+
+
+async def _like(did: str, track_id: str) -> str:
+    await like(did, track_id)
+    return track_id
+
+
+KINDS = [
+    Social("publication", Kind.TRACK, ready_track, _publish, _retitle, _withdraw),
+    Social("like", Kind.LIKE, published_track, _like, None, unlike),
+]
