@@ -18,6 +18,7 @@ from backend.api import (
     exports,
     health,
     likes,
+    oauth,
     objects,
     own_tracks,
     player,
@@ -44,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 ROUTERS = (
     session.router,
+    oauth.router,
     tracks.router,
     artwork.router,
     own_tracks.router,

@@ -74,6 +74,20 @@ class SignInAttempt(Base):
     __table_args__ = (Index("ix_sign_in_attempts_subject_at", "subject", "at"),)
 
 
+class OAuthRequest(Base):
+    """A sign-in by OAuth that waits for its owner's decision at the authorization server. Taken once, then gone."""
+
+    __tablename__ = "oauth_requests"
+
+    state_hash: Mapped[str] = mapped_column(String(64), primary_key=True)  # SHA-256, hex
+    browser_hash: Mapped[str] = mapped_column(String(64))  # of what the browser that began holds
+    did: Mapped[str] = mapped_column(String(255))
+    issuer: Mapped[str] = mapped_column(String(500))
+    secrets: Mapped[str] = mapped_column(Text)  # PKCE verifier and DPoP key, encrypted
+    return_to: Mapped[str] = mapped_column(String(500))
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class PdsRecord(Base):
     """A record on somebody's own server: as it should be, and as it was last written there.
 
