@@ -6,10 +6,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from backend.db.models.media import Track
-from backend.db.session import unit_of_work
+from backend.db.session import database, unit_of_work
+from backend.domains.federation.albums import create_album, order_tracks, rename_album
 from backend.domains.federation.lexicons import Kind
 from backend.domains.federation.likes import like, unlike
 from backend.domains.federation.publication import publish, request_publication, withdraw_publication
@@ -63,7 +64,29 @@ async def _like(did: str, track_id: str) -> str:
     return track_id
 
 
+async def _album(did: str) -> str:
+    await published_track(did)
+    return (await create_album(did, "Night")).id
+
+
+async def _fill(did: str, album_id: str) -> str:
+    theirs = select(Track.id).where(Track.artist_did == did)
+    async with database().reading() as session:
+        track_ids = list(await session.scalars(theirs))
+    await order_tracks(album_id, track_ids)
+    return album_id
+
+
+async def _rename(did: str, album_id: str) -> None:
+    await rename_album(album_id, "Day")
+
+
+async def _empty(did: str, album_id: str) -> None:
+    await order_tracks(album_id, [])
+
+
 KINDS = [
     Social("publication", Kind.TRACK, ready_track, _publish, _retitle, _withdraw),
     Social("like", Kind.LIKE, published_track, _like, None, unlike),
+    Social("album list", Kind.LIST, _album, _fill, _rename, _empty),
 ]
