@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
 from backend.api import (
+    albums,
     artwork,
     comments,
     dead,
@@ -48,6 +49,7 @@ ROUTERS = (
     own_tracks.router,
     publications.router,
     likes.router,
+    albums.router,
     comments.router,
     preferences.router,
     exports.router,
@@ -69,6 +71,7 @@ TAGS = [
     {"name": "likes", "description": "Like tracks; the likes are written to the listener's own server."},
     {"name": "comments", "description": "Say something about a moment of a track; it is written to one's own server."},
     {"name": "preferences", "description": "What an account chose."},
+    {"name": "albums", "description": "An artist's tracks in an order, also as a list on the artist's own server."},
     {"name": "exports", "description": "An artist's tracks as one archive."},
     {"name": "reports", "description": "What an admin should look at, such as two tracks with the same sound."},
     {"name": "runs", "description": "Every piece of background work: find it, follow it, cancel it, requeue it."},
