@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from backend.adapters.dpop import fetch_proven
 from backend.adapters.outbound import Answer, Outbound
 from backend.errors import BadAnswer, RateLimited, Refused, Unavailable
 
@@ -21,12 +22,13 @@ class TokenRefused(Refused):
 
 
 class Xrpc:
-    """One server, called as one account or as nobody."""
+    """One server, called as one account or as nobody. A `key` (PEM) says that the token is bound to it."""
 
-    def __init__(self, http: Outbound, service: str, token: str | None = None) -> None:
+    def __init__(self, http: Outbound, service: str, token: str | None = None, key: str | None = None) -> None:
         self.service = service.rstrip("/")
         self._http = http
         self._token = token
+        self._key = key
 
     async def query(self, method: str, **params: str) -> dict[str, Any]:
         """Ask. `method` is an NSID. Raises RateLimited, Unavailable, Refused, and TokenRefused."""
@@ -44,25 +46,35 @@ class Xrpc:
         body: Mapping[str, object] | None = None,
     ) -> dict[str, Any]:
         headers = {"Accept": "application/json"}
-        if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token}"
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(body).encode()
         url = f"{self.service}/xrpc/{method}"
-        answer = await self._http.fetch(verb, url, params=params, headers=headers, content=content)
+        answer = await self._fetch(verb, url, params, headers, content)
         if answer.status == 200:
             found = answer.json() if answer.body else {}
             if not isinstance(found, dict):
                 raise BadAnswer(f"{method} answered with something that is no object")
             return found
-        raise _error(method, answer)
+        raise error_of(method, answer)
+
+    async def _fetch(
+        self, verb: str, url: str, params: Mapping[str, str] | None, headers: dict[str, str], content: bytes | None
+    ) -> Answer:
+        if self._key is not None:
+            return await fetch_proven(
+                self._http, verb, url, key=self._key, token=self._token, params=params, headers=headers, content=content
+            )
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        return await self._http.fetch(verb, url, params=params, headers=headers, content=content)
 
 
-def _error(method: str, answer: Answer) -> Exception:
+def error_of(asked: str, answer: Answer) -> Exception:
+    """What an answer that is no success means. `asked` is the method, or the server, for people. OAuth says it alike."""
     name, said = _said(answer)
-    words = f"{method} answered {answer.status}{f' {name}' if name else ''}{f': {said}' if said else ''}"
+    words = f"{asked} answered {answer.status}{f' {name}' if name else ''}{f': {said}' if said else ''}"
     if answer.status == 429:
         return RateLimited(words, after=retry_after(answer.headers))
     if answer.status >= 500:
@@ -75,14 +87,16 @@ def _error(method: str, answer: Answer) -> Exception:
 
 
 def _said(answer: Answer) -> tuple[str, str]:
-    """The error's name and message, shortened. Empty where the body is not XRPC's."""
+    """The error's name and message, shortened. Empty where the body says none."""
     try:
         found = json.loads(answer.body)
     except ValueError:
         return "", ""
     if not isinstance(found, dict):
         return "", ""
-    return str(found.get("error") or "")[:100], str(found.get("message") or "")[:SAID_LIMIT]
+    return str(found.get("error") or "")[:100], str(found.get("message") or found.get("error_description") or "")[
+        :SAID_LIMIT
+    ]
 
 
 def retry_after(headers: Mapping[str, str]) -> timedelta | None:

@@ -1,14 +1,16 @@
 """Who calls: read from a bearer token or from the sign-in cookie, and what they may touch."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from backend.domains.federation.sign_ins import Role, find_sign_in
 from backend.domains.media.access import NOBODY, Person, must_own
 from backend.errors import Forbidden, SignInRequired
+from backend.settings import Settings
 
 COOKIE = "backline_sign_in"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -63,6 +65,23 @@ def must_be_same_site(request: Request) -> None:
         ours = urlsplit(request.headers.get("origin", "")).netloc == request.headers.get("host")
     if not ours:
         raise Forbidden("another site sent this with your cookie: it is refused. Programs send a bearer token instead")
+
+
+def sign_in_lifetime(settings: Settings) -> timedelta:
+    """How long a browser keeps the sign-in cookie."""
+    return timedelta(days=settings.accounts.sign_in_days)
+
+
+def give_cookie(response: Response, name: str, value: str, lifetime: timedelta, settings: Settings) -> None:
+    """Let the browser keep something that scripts cannot read, and that it sends to nobody but us."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=int(lifetime.total_seconds()),
+        httponly=True,
+        secure=settings.accounts.sign_in_cookie_secure,
+        samesite="lax",
+    )
 
 
 async def _caller(request: Request) -> Caller | None:

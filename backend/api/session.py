@@ -1,13 +1,12 @@
 """The caller's own session: sign in with an account of the AT Protocol, see who one is, sign out."""
 
-from datetime import timedelta
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response, status
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from backend.api import session_examples as examples
-from backend.api.caller import COOKIE, SignedIn, must_be_same_site, token_of
+from backend.api.caller import COOKIE, SignedIn, give_cookie, must_be_same_site, sign_in_lifetime, token_of
 from backend.api.examples import shown
 from backend.api.problems import problems
 from backend.api.state import AppSettings
@@ -59,14 +58,7 @@ async def sign_in(request: Request, response: Response, body: SignInBody, settin
     response.headers["Cache-Control"] = "no-store"
     by_token = body.by == "token"
     if not by_token:
-        response.set_cookie(
-            COOKIE,
-            done.token,
-            max_age=int(timedelta(days=settings.accounts.sign_in_days).total_seconds()),
-            httponly=True,
-            secure=settings.accounts.sign_in_cookie_secure,
-            samesite="lax",
-        )
+        give_cookie(response, COOKIE, done.token, sign_in_lifetime(settings), settings)
     return Session(did=done.account.did, role="artist", account=done.account, token=done.token if by_token else None)
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-PASSED_ON = {"authorization", "content-type", "accept"}
+PASSED_ON = {"authorization", "content-type", "accept", "dpop"}
+PASSED_BACK = {"content-type", "dpop-nonce", "www-authenticate"}
 
 
 @dataclass
@@ -18,6 +19,7 @@ class Fault:
 
     status: int | None = None  # None: no answer at all
     name: str = ""
+    body: dict[str, object] | None = None  # instead of an error of that name
     headers: dict[str, str] = field(default_factory=dict)
     hang_up: bool = False
     hold: asyncio.Event | None = None  # the request goes through, but not before this is set
@@ -71,7 +73,8 @@ class FaultyPds:
         kept = {name: value for name, value in headers.items() if name in PASSED_ON}
         async with httpx.AsyncClient(base_url=self.upstream, timeout=30) as client:
             said = await client.request(verb, path, headers=kept, content=body)
-        return _answer(said.status_code, said.content, {"Content-Type": said.headers.get("content-type", "")})
+        back = {name: value for name, value in said.headers.items() if name in PASSED_BACK}
+        return _answer(said.status_code, said.content, back)
 
     async def _spoil(self, fault: Fault) -> bytes | None:
         if fault.then is not None:
@@ -81,7 +84,8 @@ class FaultyPds:
         if fault.status is None:
             await self.silence.wait()
             return None
-        return _answer(fault.status, json.dumps({"error": fault.name, "message": "on request"}).encode(), fault.headers)
+        body = fault.body or {"error": fault.name, "message": "on request"}
+        return _answer(fault.status, json.dumps(body).encode(), fault.headers)
 
 
 async def _request(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], bytes]:
@@ -99,10 +103,10 @@ def _answer(status: int, body: bytes, headers: dict[str, str]) -> bytes:
 
 
 @asynccontextmanager
-async def faulty_pds(upstream: str) -> AsyncIterator[FaultyPds]:
-    """The proxy, in this very loop, until the block ends."""
+async def faulty_pds(upstream: str, port: int = 0) -> AsyncIterator[FaultyPds]:
+    """The proxy, in this very loop, until the block ends; port 0 takes a free one."""
     proxy = FaultyPds(upstream)
-    listener = await asyncio.start_server(proxy.talk, "127.0.0.1", 0)
+    listener = await asyncio.start_server(proxy.talk, "127.0.0.1", port)
     proxy.port = listener.sockets[0].getsockname()[1]
     try:
         yield proxy

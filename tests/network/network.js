@@ -1,5 +1,6 @@
 // A PLC directory and a PDS in one process, until SIGTERM. Its only argument is JSON:
-// {"modules": folder of package.json, "directory": where data goes, "plcPort": .., "pdsPort": .., "secrets": {..}}
+// {"modules": folder of package.json, "directory": where data goes, "plcPort": .., "pdsPort": .., "publicPort": .., "secrets": {..}}
+// The PDS listens on pdsPort, and calls itself by publicPort: a proxy may stand between the two.
 const path = require('node:path')
 const { createRequire } = require('node:module')
 
@@ -15,7 +16,7 @@ async function main() {
   await directory.start()
   const env = {
     devMode: true,
-    port: options.pdsPort,
+    port: options.publicPort,
     hostname: 'localhost',
     dataDirectory: options.directory,
     blobstoreDiskLocation: path.join(options.directory, 'blobs'),
@@ -30,7 +31,9 @@ async function main() {
     crawlers: [],
     ...options.secrets,
   }
-  const server = await PDS.create(envToCfg(env), envToSecrets(env))
+  const config = envToCfg(env)
+  config.service.port = options.pdsPort
+  const server = await PDS.create(config, envToSecrets(env))
   await server.start()
   for (const signal of ['SIGTERM', 'SIGINT']) {
     process.once(signal, async () => {

@@ -32,17 +32,25 @@ class NetworkServer(Server):
     name = "network"
     patience_s = 90.0  # it imports hundreds of packages
 
-    def __init__(self, *, plc_port: int | None = None, pds_port: int | None = None) -> None:
+    def __init__(
+        self, *, plc_port: int | None = None, pds_port: int | None = None, public_port: int | None = None
+    ) -> None:
         self._node: Node = find_node()
         self._modules = install(self._node)
         super().__init__()
         self.port = pds_port or self.port
+        self.public_port = public_port or self.port
         self._plc_port = plc_port or free_port()
         self.accounts: dict[str, Account] = {}
 
     @property
     def pds_url(self) -> str:
-        """The personal data server."""
+        """The personal data server, by the address that it gives others."""
+        return f"http://localhost:{self.public_port}"
+
+    @property
+    def behind(self) -> str:
+        """The personal data server itself, when a proxy is at its public address."""
         return f"http://localhost:{self.port}"
 
     @property
@@ -70,14 +78,14 @@ class NetworkServer(Server):
     def add(self, handle: str) -> Account:
         """A new account, for a test that spoils it."""
         body = {"handle": handle, "email": f"{handle}@example.com", "password": PASSWORD}
-        made = httpx.post(f"{self.pds_url}/xrpc/com.atproto.server.createAccount", json=body, timeout=TIMEOUT_S)
+        made = httpx.post(f"{self.behind}/xrpc/com.atproto.server.createAccount", json=body, timeout=TIMEOUT_S)
         made.raise_for_status()
         self.accounts[handle] = Account(made.json()["did"], handle, PASSWORD)
         return self.accounts[handle]
 
     def app_password(self, account: Account) -> str:
         """A new app password of this account."""
-        with httpx.Client(base_url=f"{self.pds_url}/xrpc/", timeout=TIMEOUT_S) as client:
+        with httpx.Client(base_url=f"{self.behind}/xrpc/", timeout=TIMEOUT_S) as client:
             body = {"identifier": account.did, "password": account.password}
             session = client.post("com.atproto.server.createSession", json=body).raise_for_status().json()
             made = client.post(
@@ -93,6 +101,7 @@ class NetworkServer(Server):
             "directory": str(self.directory),
             "plcPort": self._plc_port,
             "pdsPort": self.port,
+            "publicPort": self.public_port,
             "secrets": {
                 "adminPassword": secrets.token_hex(16),
                 "jwtSecret": secrets.token_hex(16),
@@ -105,7 +114,7 @@ class NetworkServer(Server):
         try:
             return all(
                 httpx.get(url, timeout=2).status_code == 200
-                for url in (f"{self.plc_url}/_health", f"{self.pds_url}/xrpc/_health")
+                for url in (f"{self.plc_url}/_health", f"{self.behind}/xrpc/_health")
             )
         except httpx.TransportError:
             return False

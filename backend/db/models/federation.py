@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text, true
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import Base, now
@@ -72,6 +72,20 @@ class SignInAttempt(Base):
     at: Mapped[datetime] = mapped_column(default=now, index=True)
 
     __table_args__ = (Index("ix_sign_in_attempts_subject_at", "subject", "at"),)
+
+
+class OAuthRequest(Base):
+    """A sign-in by OAuth that waits for its owner's decision at the authorization server. Taken once, then gone."""
+
+    __tablename__ = "oauth_requests"
+
+    state_hash: Mapped[str] = mapped_column(String(64), primary_key=True)  # SHA-256, hex
+    browser_hash: Mapped[str] = mapped_column(String(64))  # of what the browser that began holds
+    did: Mapped[str] = mapped_column(String(255))
+    issuer: Mapped[str] = mapped_column(String(500))
+    secrets: Mapped[str] = mapped_column(Text)  # PKCE verifier and DPoP key, encrypted
+    return_to: Mapped[str] = mapped_column(String(500))
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class PdsRecord(Base):
@@ -142,6 +156,24 @@ class Preferences(Base):
 
     did: Mapped[str] = mapped_column(String(255), primary_key=True)
     allow_comments: Mapped[bool] = mapped_column(default=True, server_default=true())  # on their tracks
+    scrobble: Mapped[bool] = mapped_column(default=False, server_default=false())  # what they hear
+
+
+class Play(Base):
+    """Somebody heard a track."""
+
+    __tablename__ = "plays"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    track_id: Mapped[str] = mapped_column(ForeignKey("tracks.id", ondelete="CASCADE"))
+    did: Mapped[str | None] = mapped_column(String(255))  # null: nobody who is known
+    listener: Mapped[str] = mapped_column(String(255))  # tells one listener of a track from the next
+    played_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (
+        Index("ix_plays_track_id_listener_played_at", "track_id", "listener", "played_at"),
+        Index("ix_plays_did_played_at", "did", "played_at"),
+    )
 
 
 class Album(Base):

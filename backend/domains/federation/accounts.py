@@ -1,4 +1,4 @@
-"""Accounts: sign in with a handle and an app password, and out again. What came back is kept encrypted."""
+"""Accounts: who signs in, by app password here or by OAuth, and out again. What came back is kept encrypted."""
 
 import base64
 import binascii
@@ -61,6 +61,11 @@ async def sign_in(identifier: str, app_password: str, address: str) -> SignedIn:
         if _scope(tokens.access) == FULL_ACCESS:
             await Xrpc(http, identity.pds_url, tokens.refresh).procedure("com.atproto.server.deleteSession")
             raise Forbidden("that is the account's own password: make an app password and sign in with it")
+    return await admit(identity, tokens)
+
+
+async def admit(identity: Identity, tokens: Tokens) -> SignedIn:
+    """Sign an account in with tokens that its server gave. What it held before is revoked, and what waited goes on."""
     async with unit_of_work() as unit:
         account = await _locked(unit, identity)
         await revoke_later(unit, account)
@@ -129,7 +134,7 @@ async def get_account(did: str) -> AccountView:
     async with database().reading() as session:
         account = await session.get(Account, did)
     if account is None:
-        raise NotFound(f"{did} has never signed in with an app password", field="did")
+        raise NotFound(f"{did} has never signed in here", field="did")
     return _view(account)
 
 

@@ -7,6 +7,9 @@ from typing import Any
 from backend.adapters.outbound import Outbound, outbound
 from backend.adapters.xrpc import TokenRefused, Xrpc
 from backend.domains.federation.tokens import Credentials, credentials_of, give_up, refreshed
+from backend.errors import Refused
+
+SCOPE_MISSING = "ScopeMissingError"
 
 Call = Callable[[Xrpc], Awaitable[dict[str, Any]]]
 
@@ -29,17 +32,25 @@ class Pds:
 
     async def _call(self, call: Call) -> dict[str, Any]:
         try:
-            return await call(self._server())
+            return await self._ask(call)
         except TokenRefused:
             self._credentials = await refreshed(self._http, self._credentials)
         try:
-            return await call(self._server())
+            return await self._ask(call)
         except TokenRefused as error:
             # Fresh tokens are refused too: the account is deactivated, or kept out.
             raise await give_up(self._credentials, error.detail) from None
 
-    def _server(self) -> Xrpc:
-        return Xrpc(self._http, self._credentials.pds_url, self._credentials.tokens.access)
+    async def _ask(self, call: Call) -> dict[str, Any]:
+        tokens = self._credentials.tokens
+        key = tokens.grant.key if tokens.grant else None
+        try:
+            return await call(Xrpc(self._http, self._credentials.pds_url, tokens.access, key))
+        except Refused as error:
+            if error.name != SCOPE_MISSING:
+                raise
+            # The sign-in is older than this kind of record. A new one asks for it.
+            raise await give_up(self._credentials, error.detail) from None
 
 
 @asynccontextmanager

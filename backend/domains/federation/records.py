@@ -12,7 +12,7 @@ from backend.db.base import now
 from backend.db.ids import new_id
 from backend.db.models.federation import Account, AccountState, PdsRecord
 from backend.db.session import Unit, database
-from backend.domains.federation.lexicons import Kind, check_record, collection_of
+from backend.domains.federation.lexicons import ONLY_ONE, Kind, check_record, collection_of
 from backend.domains.federation.tid import new_tid
 
 
@@ -41,17 +41,19 @@ class RecordView:
     updated_at: datetime
 
 
-async def want(unit: Unit, did: str, kind: Kind, subject: str, content: dict[str, Any] | None) -> PdsRecord | None:
+async def want(
+    unit: Unit, did: str, kind: Kind, subject: str, content: dict[str, Any] | None, rkey: str | None = None
+) -> PdsRecord | None:
     """Within this unit: this is what the account's server should have about `subject`; None: nothing.
 
-    `content` is the record without its $type. Returns the row, whose `wanted_revision` is new if this is; None when
+    `content` is the record without its $type, `rkey` the key of one that has none yet; by default it is a new TID. Returns the row, whose `wanted_revision` is new if this is; None when
     nothing is wanted and nothing ever was. Raises InvalidInput when the lexicon refuses it.
     """
     record = None
     if content is not None:
         record = {"$type": collection_of(kind), **content}
         check_record(kind, record)
-        await _allocate(unit, did, kind, subject)
+        await _allocate(unit, did, kind, subject, "self" if kind in ONLY_ONE else rkey or new_tid())
     row = await _locked(unit, did, kind, subject)
     if row is None or row.wanted == record:
         return row
@@ -62,11 +64,10 @@ async def want(unit: Unit, did: str, kind: Kind, subject: str, content: dict[str
     return row
 
 
-async def _allocate(unit: Unit, did: str, kind: Kind, subject: str) -> None:
+async def _allocate(unit: Unit, did: str, kind: Kind, subject: str, rkey: str) -> None:
     make = sqlite.insert if unit.connection.dialect.name == "sqlite" else postgresql.insert
-    key = "self" if kind is Kind.PROFILE else new_tid()
     new = make(PdsRecord).values(
-        id=new_id(), did=did, kind=kind, subject=subject, collection=collection_of(kind), rkey=key, created_at=now()
+        id=new_id(), did=did, kind=kind, subject=subject, collection=collection_of(kind), rkey=rkey, created_at=now()
     )
     await unit.connection.execute(new.on_conflict_do_nothing(index_elements=["did", "kind", "subject"]))
 

@@ -8,6 +8,7 @@ from backend.adapters.outbound import outbound
 from backend.adapters.xrpc import TokenRefused, Xrpc
 from backend.db.models.federation import Account, Revocation
 from backend.db.session import Unit, database, unit_of_work
+from backend.domains.federation.grants import revoke_granted
 from backend.domains.federation.vault import unseal
 from backend.runtime import Retry, scheduler, task
 
@@ -23,7 +24,10 @@ async def revoke(revocation_id: str) -> bool:
     tokens = unseal(row.did, row.credentials)
     async with outbound() as http:
         with suppress(TokenRefused):  # then it has ended there by itself
-            await Xrpc(http, row.pds_url, tokens.refresh).procedure("com.atproto.server.deleteSession")
+            if tokens.grant is not None:
+                await revoke_granted(http, tokens)
+            else:
+                await Xrpc(http, row.pds_url, tokens.refresh).procedure("com.atproto.server.deleteSession")
     async with unit_of_work() as unit:
         await unit.connection.execute(delete(Revocation).where(Revocation.id == revocation_id))
     return True

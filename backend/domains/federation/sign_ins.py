@@ -10,7 +10,7 @@ from enum import StrEnum
 from sqlalchemy import delete, select
 
 from backend.db.base import now
-from backend.db.models.federation import SignIn, SignInAttempt
+from backend.db.models.federation import OAuthRequest, SignIn, SignInAttempt
 from backend.db.session import database, unit_of_work
 from backend.errors import InvalidInput
 from backend.runtime import scheduler, task
@@ -106,11 +106,12 @@ async def close_sign_ins_of(did: str) -> int:
 
 @task(queue="upkeep", cron="41 3 * * *")
 async def forget_sign_ins() -> dict[str, int]:
-    """Delete sign-ins that have expired, and old attempts. A repeat finds none."""
+    """Delete sign-ins that have expired, old attempts, and requests that nobody decided on. A repeat finds none."""
     window = timedelta(seconds=get_settings().accounts.sign_in_window_s)
     async with unit_of_work() as unit:
         done = await unit.connection.execute(delete(SignIn).where(SignIn.expires_at <= now()))
         await unit.connection.execute(delete(SignInAttempt).where(SignInAttempt.at <= now() - window))
+        await unit.connection.execute(delete(OAuthRequest).where(OAuthRequest.expires_at <= now()))
     return {"forgotten": done.rowcount}
 
 

@@ -19,6 +19,7 @@ from backend.db.ids import new_id
 from backend.db.models.federation import Account, AccountState
 from backend.db.session import database, unit_of_work
 from backend.domains.federation.accounts import subject_of
+from backend.domains.federation.grants import refresh_granted
 from backend.domains.federation.vault import Tokens, seal, unseal
 from backend.errors import AuthExpired, BadAnswer, Unavailable
 
@@ -71,20 +72,28 @@ async def give_up(refused: Credentials, reason: str) -> AuthExpired:
 
 
 async def _fetch(http: Outbound, refused: Credentials, mine: str) -> Credentials:
-    server = Xrpc(http, refused.pds_url, refused.tokens.refresh)
+    grant = refused.tokens.grant
     try:
-        made = await server.procedure("com.atproto.server.refreshSession")
+        if grant is None:
+            tokens = await _new_session(http, refused)
+        else:
+            tokens = await refresh_granted(http, refused.did, refused.tokens.refresh, grant)
     except TokenRefused as error:
         raise await give_up(refused, error.detail) from None
-    access, refresh = made.get("accessJwt"), made.get("refreshJwt")
-    if not isinstance(access, str) or not isinstance(refresh, str):
-        raise BadAnswer(f"{refused.pds_url} gave no new credentials")
-    tokens = Tokens(access, refresh)
     values = {"credentials": seal(refused.did, tokens), "generation": refused.generation + 1}
     if not await _change(refused, mine, values):
         # Its owner signed in or out in the meantime: that counts.
         return await credentials_of(refused.did)
     return Credentials(refused.did, refused.pds_url, refused.generation + 1, tokens)
+
+
+async def _new_session(http: Outbound, refused: Credentials) -> Tokens:
+    server = Xrpc(http, refused.pds_url, refused.tokens.refresh)
+    made = await server.procedure("com.atproto.server.refreshSession")
+    access, refresh = made.get("accessJwt"), made.get("refreshJwt")
+    if not isinstance(access, str) or not isinstance(refresh, str):
+        raise BadAnswer(f"{refused.pds_url} gave no new credentials")
+    return Tokens(access, refresh)
 
 
 async def _account(did: str) -> Account | None:

@@ -1,6 +1,8 @@
 """The platform beside a real network: settings that lead there, accounts that are signed in, and a PDS that fails."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from sqlalchemy import update
@@ -11,10 +13,14 @@ from backend.db.models.media import Asset, Track, TrackVersion
 from backend.db.session import database as current_database
 from backend.db.session import unit_of_work
 from backend.domains.federation.accounts import SignedIn, sign_in
+from backend.domains.federation.oauth import Arrived, begin, finish
 from backend.domains.federation.vault import Tokens, seal, unseal
 from tests.conftest import set_environment
 from tests.network.faulty import FaultyPds, faulty_pds
+from tests.network.person import Person
+from tests.network.server import Account as PdsAccount
 from tests.network.server import NetworkServer
+from tests.servers import free_port
 
 HERE = "203.0.113.9"  # where sign-ins come from
 
@@ -40,6 +46,40 @@ async def faulty(platform: NetworkServer) -> AsyncIterator[FaultyPds]:
     """The PDS, seen through a proxy that fails on request."""
     async with faulty_pds(platform.pds_url) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def fronted_network() -> Iterator[NetworkServer]:
+    """A second network, whose PDS calls itself by a port where `front` listens."""
+    with NetworkServer(public_port=free_port()) as server:
+        yield server
+
+
+@pytest.fixture
+async def front(fronted_network: NetworkServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FaultyPds]:
+    """A proxy at the public address of that PDS, with the settings leading there: what is proven of a URL holds through it.
+
+    Ask for it before the database.
+    """
+    set_environment(
+        monkeypatch, ATPROTO_PLC_URL=fronted_network.plc_url, ATPROTO_HANDLE_URL=fronted_network.pds_url,
+        OUTBOUND_PRIVATE="1", OUTBOUND_TIMEOUT_S="5", SIGN_IN_ATTEMPTS="1000",
+    )  # fmt: skip
+    async with faulty_pds(fronted_network.behind, fronted_network.public_port) as proxy:
+        yield proxy
+
+
+def came_back(url: str, browser: str) -> Arrived:
+    """What the URL says to which an authorization server sent a browser."""
+    said = dict(parse_qsl(urlsplit(url).query))
+    return Arrived(said["state"], browser, said.get("iss"), said.get("code"), said.get("error"))
+
+
+async def oauth_sign_in(network: NetworkServer, account: PdsAccount) -> SignedIn:
+    """Somebody signs in with OAuth."""
+    begun = await begin(account.handle, HERE)
+    back = await Person(network.behind).allow(begun.url, account)
+    return (await finish(came_back(back, begun.browser))).signed_in
 
 
 async def alice_signs_in(platform: NetworkServer, password: str, through: FaultyPds | None = None) -> SignedIn:
@@ -68,7 +108,7 @@ async def tokens_of(did: str) -> Tokens:
 
 async def spoil_access(did: str) -> None:
     """The account's access token is one that its server refuses, as if it had expired."""
-    tokens = Tokens("spoilt.access.token", (await tokens_of(did)).refresh)
+    tokens = replace(await tokens_of(did), access="spoilt.access.token")
     async with unit_of_work() as unit:
         await unit.connection.execute(update(Account).where(Account.did == did).values(credentials=seal(did, tokens)))
 
