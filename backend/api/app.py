@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
 from backend.api import (
+    albums,
     artwork,
     comments,
     dead,
@@ -52,6 +53,7 @@ ROUTERS = (
     own_tracks.router,
     publications.router,
     likes.router,
+    albums.router,
     comments.router,
     plays.router,
     preferences.router,
@@ -75,6 +77,7 @@ TAGS = [
     {"name": "comments", "description": "Say something about a moment of a track; it is written to one's own server."},
     {"name": "plays", "description": "Count what is heard, and scrobble it for who wants that."},
     {"name": "preferences", "description": "What an account chose."},
+    {"name": "albums", "description": "An artist's tracks in an order, also as a list on the artist's own server."},
     {"name": "exports", "description": "An artist's tracks as one archive."},
     {"name": "reports", "description": "What an admin should look at, such as two tracks with the same sound."},
     {"name": "runs", "description": "Every piece of background work: find it, follow it, cancel it, requeue it."},

@@ -87,6 +87,13 @@ async def get_record(record_id: str) -> RecordView | None:
     return await _find(PdsRecord.id == record_id)
 
 
+async def subject_of_record(record_id: str, kind: Kind) -> str | None:
+    """What a record of this kind is about; None when it is of another kind."""
+    async with database().reading() as session:
+        row = await session.get(PdsRecord, record_id)
+    return row.subject if row is not None and row.kind == kind else None
+
+
 async def _find(*conditions: Any) -> RecordView | None:
     statement = select(PdsRecord, Account.state).outerjoin(Account, Account.did == PdsRecord.did).where(*conditions)
     async with database().reading() as session:
