@@ -161,6 +161,7 @@ TRACK = {
     "title": "Night Drive",
     "artist": "Anna",
     "gated": False,
+    "play_count": 1284,
     "artwork": {
         "url": f"/objects/public/artwork/{VERSION_ID}/artwork.jpg",
         "thumbnail_url": f"/objects/public/artwork/{VERSION_ID}/thumbnail.jpg",

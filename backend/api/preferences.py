@@ -12,7 +12,7 @@ from backend.domains.federation.preferences import PreferencesView
 
 router = APIRouter(prefix="/preferences", tags=["preferences"], route_class=SmallBody)
 
-PREFERENCES = {"allow_comments": True}
+PREFERENCES = {"allow_comments": True, "scrobble": False}
 
 
 class Choices(BaseModel):
@@ -21,6 +21,9 @@ class Choices(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     allow_comments: StrictBool | None = Field(None, description="Whether others may comment on the caller's tracks.")
+    scrobble: StrictBool | None = Field(
+        None, description="Whether what the caller hears is written to their own server, for teal."
+    )
 
 
 @router.get("", summary="Show preferences", responses={200: examples.shown(PREFERENCES)} | problems(401, 503))

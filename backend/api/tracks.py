@@ -40,6 +40,7 @@ class Track(BaseModel):
     title: str
     artist: str | None
     gated: bool
+    play_count: int
     artwork: ArtworkView | None
     created_at: datetime
     version: VersionView

@@ -43,6 +43,7 @@ class Track(Base):
     current_version_id: Mapped[str | None] = mapped_column(String(36))  # the version that is shown and played
     next_version_id: Mapped[str | None] = mapped_column(String(36), index=True)  # takes its place once it is ready
     gated: Mapped[bool] = mapped_column(default=False, server_default=false())  # only its owner may hear it
+    play_count: Mapped[int] = mapped_column(default=0, server_default="0")
     artwork_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
     artwork_thumb_asset_id: Mapped[str | None] = mapped_column(ForeignKey("assets.id"), index=True)
     artwork_source: Mapped[str | None] = mapped_column(String(20))  # embedded | generated

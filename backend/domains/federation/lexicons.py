@@ -14,24 +14,39 @@ PLACEHOLDER = "AUTHORITY."
 
 
 class Kind(StrEnum):
-    """What a record is. Its collection is the authority and this."""
+    """What a record is. Its collection is the authority and this, or for teal's records what the settings say."""
 
     TRACK = "track"
     LIKE = "like"
     COMMENT = "comment"
     LIST = "list"
     PROFILE = "actor.profile"
+    PLAY = "fm.teal.feed.play"
+    STATUS = "fm.teal.actor.status"
+
+
+ONLY_ONE = (Kind.PROFILE, Kind.STATUS)
+"""Kinds of which an account has one record, under the key `self`."""
 
 
 def collection_of(kind: Kind) -> str:
     """The collection (NSID) that records of this kind are in, such as `fm.backline.track`."""
-    return f"{get_settings().network.nsid_authority}.{kind}"
+    settings = get_settings()
+    match kind:
+        case Kind.PLAY:
+            return settings.federation.teal_play_collection
+        case Kind.STATUS:
+            return settings.federation.teal_status_collection
+    return f"{settings.network.nsid_authority}.{kind}"
 
 
 def check_record(kind: Kind, record: object) -> None:
     """Raise InvalidInput, with the path of what is wrong, unless this is a record of that kind. For both directions."""
-    authority = get_settings().network.nsid_authority
-    Checker(documents(authority)).check(f"{authority}.{kind}", record)
+    authority, collection = get_settings().network.nsid_authority, collection_of(kind)
+    found = documents(authority)
+    # Teal's records may stand under another name than the one their lexicon has here.
+    lexicon = found.get(kind) or found[f"{authority}.{kind}"]
+    Checker({**found, collection: lexicon}).check(collection, record)
 
 
 @cache

@@ -50,7 +50,7 @@ class Pds:
             if error.name != SCOPE_MISSING:
                 raise
             # The sign-in is older than this kind of record. A new one asks for it.
-            raise await give_up(self._credentials, error.detail) from None
+            raise await give_up(self._credentials, error.detail, taken=True) from None
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from backend.db.base import now
 from backend.db.ids import new_id
 from backend.db.models.federation import Account, AccountState, PdsRecord
 from backend.db.session import Unit, database
-from backend.domains.federation.lexicons import Kind, check_record, collection_of
+from backend.domains.federation.lexicons import ONLY_ONE, Kind, check_record, collection_of
 from backend.domains.federation.tid import new_tid
 
 
@@ -44,17 +44,19 @@ class RecordView:
     updated_at: datetime
 
 
-async def want(unit: Unit, did: str, kind: Kind, subject: str, content: dict[str, Any] | None) -> PdsRecord | None:
+async def want(
+    unit: Unit, did: str, kind: Kind, subject: str, content: dict[str, Any] | None, rkey: str | None = None
+) -> PdsRecord | None:
     """Within this unit: this is what the account's server should have about `subject`; None: nothing.
 
-    `content` is the record without its $type. Returns the row, whose `wanted_revision` is new if this is; None when
+    `content` is the record without its $type, `rkey` the key of one that has none yet; by default it is a new TID. Returns the row, whose `wanted_revision` is new if this is; None when
     nothing is wanted and nothing ever was. Raises InvalidInput when the lexicon refuses it.
     """
     record = None
     if content is not None:
         record = {"$type": collection_of(kind), **content}
         check_record(kind, record)
-        await _allocate(unit, did, kind, subject)
+        await _allocate(unit, did, kind, subject, "self" if kind in ONLY_ONE else rkey or new_tid())
     row = await _locked(unit, did, kind, subject)
     if row is None or row.wanted == record:
         return row
@@ -65,11 +67,10 @@ async def want(unit: Unit, did: str, kind: Kind, subject: str, content: dict[str
     return row
 
 
-async def _allocate(unit: Unit, did: str, kind: Kind, subject: str) -> None:
+async def _allocate(unit: Unit, did: str, kind: Kind, subject: str, rkey: str) -> None:
     make = sqlite.insert if unit.connection.dialect.name == "sqlite" else postgresql.insert
-    key = "self" if kind is Kind.PROFILE else new_tid()
     new = make(PdsRecord).values(
-        id=new_id(), did=did, kind=kind, subject=subject, collection=collection_of(kind), rkey=key, created_at=now()
+        id=new_id(), did=did, kind=kind, subject=subject, collection=collection_of(kind), rkey=rkey, created_at=now()
     )
     await unit.connection.execute(new.on_conflict_do_nothing(index_elements=["did", "kind", "subject"]))
 
@@ -87,6 +88,13 @@ async def find_record(did: str, kind: Kind, subject: str) -> RecordView | None:
 async def get_record(record_id: str) -> RecordView | None:
     """A record by the id of its row."""
     return await _find(PdsRecord.id == record_id)
+
+
+async def subject_of_record(record_id: str, kind: Kind) -> str | None:
+    """What a record of this kind is about; None when it is of another kind."""
+    async with database().reading() as session:
+        row = await session.get(PdsRecord, record_id)
+    return row.subject if row is not None and row.kind == kind else None
 
 
 async def _find(*conditions: Any) -> RecordView | None:

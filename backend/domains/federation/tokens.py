@@ -58,9 +58,14 @@ async def refreshed(http: Outbound, refused: Credentials) -> Credentials:
     raise Unavailable(f"somebody else has been fetching new credentials of {refused.did} for {LEASE_S:g} s")
 
 
-async def give_up(refused: Credentials, reason: str) -> AuthExpired:
-    """The account's server does not take these any more. Returns the error that parks a run until the next sign-in."""
-    values = {"state": AccountState.EXPIRED, "reason": reason[:500], "credentials": None}
+async def give_up(refused: Credentials, reason: str, *, taken: bool = False) -> AuthExpired:
+    """These are not enough any more. Returns the error that parks a run until the next sign-in.
+
+    `taken`: the account's server still takes them, so the next sign-in, or the sign-out, has them to revoke.
+    """
+    values: dict[str, Any] = {"state": AccountState.EXPIRED, "reason": reason[:500]}
+    if not taken:
+        values["credentials"] = None
     statement = (
         update(Account)
         .where(Account.did == refused.did, Account.generation == refused.generation)

@@ -102,6 +102,7 @@ class TrackView:
     title: str
     artist: str | None
     gated: bool
+    play_count: int
     artwork: ArtworkView | None
     version: VersionView
     created_at: datetime
@@ -137,7 +138,8 @@ async def get_track(track_id: str, person: Person = NOBODY) -> TrackView:
         loudness=_loudness(version),
         created_at=version.created_at,
     )
-    return TrackView(track.id, track.title, track.artist, track.gated, artwork, view, track.created_at)
+    named = (track.id, track.title, track.artist, track.gated, track.play_count)
+    return TrackView(*named, artwork, view, track.created_at)
 
 
 async def stream_object(track_id: str, format: str, name: str = PLAYLIST, person: Person = NOBODY) -> ObjectKey:

@@ -23,6 +23,11 @@ CID = "bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
 SUBJECT = {"uri": "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/fm.backline.track/3jzfcijpj2z2a", "cid": CID}
 BLOB = {"$type": "blob", "ref": {"$link": CID}, "mimeType": "audio/flac", "size": 1000}
 
+ITEM = {
+    "trackName": "Night Drive", "artists": [{"artistName": "Anna"}], "duration": 210, "originUri": "https://example.com/t/1",
+    "musicServiceUri": "https://example.com", "submissionClientAgent": "fm.backline/1.0", "playedTime": NOW,
+}  # fmt: skip
+
 GOOD: dict[Kind, dict[str, Any]] = {
     Kind.TRACK: {
         "title": "Night Drive", "artist": "Anna", "fileType": "flac", "audioUrl": "https://example.com/a?b=c",
@@ -32,6 +37,8 @@ GOOD: dict[Kind, dict[str, Any]] = {
     Kind.COMMENT: {"subject": SUBJECT, "text": "here!", "timestampMs": 0, "createdAt": NOW, "updatedAt": NOW},
     Kind.LIST: {"name": "Best", "listType": "album", "items": [{"subject": SUBJECT}] * 500, "createdAt": NOW},
     Kind.PROFILE: {"bio": "hello", "avatar": "https://example.com/x.png", "createdAt": NOW},
+    Kind.PLAY: ITEM,
+    Kind.STATUS: {"time": NOW, "expiry": NOW, "item": ITEM},
 }  # fmt: skip
 DROP = object()
 # (kind, path, value): one thing that is wrong with a good record, or right although it looks wrong.
@@ -60,6 +67,11 @@ CHANGES: list[tuple[Kind, str, object]] = [
     *((Kind.COMMENT, "timestampMs", value) for value in (-1, 3_600_000, None)),
     *((Kind.LIST, "items", value) for value in ([], [{"subject": SUBJECT}] * 501, [{}], [SUBJECT], {}, "x", [5])),
     *((Kind.LIST, "listType", value) for value in ("liked", "something else", "x" * 33)),
+    *((Kind.PLAY, "trackName", value) for value in (DROP, "", "x" * 256, "x" * 257, "é" * 129)),
+    *((Kind.PLAY, "artists", value) for value in (DROP, [], [{}], ["Anna"], "Anna")),
+    *((Kind.PLAY, "originUri", value) for value in ("nowhere", "https://a b", 5)),
+    *((Kind.STATUS, "item.artists", value) for value in (DROP, [], [{"artistName": ""}])),
+    *((Kind.STATUS, "item", value) for value in (DROP, "Night Drive", {})), (Kind.STATUS, "time", DROP),
     *((Kind.PROFILE, "bio", value) for value in ("", "x" * 2560, "x" * 2561)),
 ]  # fmt: skip
 
@@ -159,6 +171,18 @@ def test_the_authority_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
         set_environment(monkeypatch, NSID_AUTHORITY=wrong)
         with pytest.raises(Misconfigured, match="NSID_AUTHORITY"):
             collection_of(Kind.TRACK)
+
+
+def test_where_teal_looks_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, TEAL_PLAY_COLLECTION="fm.teal.alpha.feed.play")
+    assert collection_of(Kind.PLAY) == "fm.teal.alpha.feed.play"
+    check_record(Kind.PLAY, record(Kind.PLAY))
+    with pytest.raises(InvalidInput, match="trackName is missing"):
+        check_record(Kind.PLAY, {"$type": "fm.teal.alpha.feed.play"})
+    for wrong in ("teal", "fm.teal", "fm..play", "fm.teal.play."):
+        set_environment(monkeypatch, TEAL_PLAY_COLLECTION=wrong)
+        with pytest.raises(Misconfigured, match="TEAL_PLAY_COLLECTION"):
+            collection_of(Kind.PLAY)
 
 
 def test_every_lexicon_is_one_and_every_kind_has_one() -> None:

@@ -10,6 +10,7 @@ from backend.db.base import now
 from backend.db.models.federation import PdsRecord
 from backend.db.models.runs import Run, State
 from backend.db.session import database, unit_of_work
+from backend.domains.federation.lexicons import collection_of
 from backend.domains.federation.records import RecordView, find_record
 from backend.runtime.queues import pause_queue, resume_queue
 from backend.runtime.runs import RunFilter, count_runs, list_runs, requeue_run
@@ -101,7 +102,7 @@ class Trial:
         assert [record["cid"] for record in found] == ([] if row.wanted is None else [row.cid])
 
     async def _all(self) -> list[dict[str, Any]]:
-        asked = {"repo": self.did, "collection": f"fm.backline.{self.social.kind}", "limit": "100"}
+        asked = {"repo": self.did, "collection": collection_of(self.social.kind), "limit": "100"}
         found: list[dict[str, Any]] = []
         async with httpx.AsyncClient(base_url=f"{self._pds_url}/xrpc", timeout=30) as client:
             while True:
