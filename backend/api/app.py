@@ -31,6 +31,7 @@ from backend.api import (
     runs,
     schedules,
     session,
+    steps,
     tracks,
 )
 from backend.api.boundary import RequestBoundary
@@ -49,6 +50,7 @@ ROUTERS = (
     session.router,
     oauth.router,
     tracks.router,
+    steps.router,
     artwork.router,
     own_tracks.router,
     publications.router,
