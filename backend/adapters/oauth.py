@@ -88,10 +88,10 @@ async def _document(http: Outbound, url: str) -> dict[str, Any]:
 
 
 def _endpoint(metadata: Mapping[str, Any], name: str) -> str:
-    url = metadata.get(name)
-    # A browser is sent to one of these, and must not be sent to a script.
-    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-        raise BadAnswer(f"{metadata['issuer']} names no {name}")
+    url, scheme = metadata.get(name), str(metadata["issuer"]).partition("://")[0]
+    # A browser is sent to one of these: not to a script, and not without encryption.
+    if not isinstance(url, str) or not url.startswith(f"{scheme}://"):
+        raise BadAnswer(f"{metadata['issuer']} names no {name} with {scheme}")
     return url
 
 
