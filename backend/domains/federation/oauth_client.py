@@ -15,7 +15,6 @@ from backend.settings import get_settings
 
 METADATA_PATH = "/oauth/client-metadata.json"
 CALLBACK_PATH = "/oauth/callback"
-TEAL = ("fm.teal.feed.play", "fm.teal.actor.status")  # what was played, for teal.fm
 ACTIONS = ("create", "update", "delete")
 AUDIO = "audio/*"
 
@@ -31,7 +30,7 @@ class Client:
 
 def collections() -> list[str]:
     """Every collection that this platform writes to."""
-    return [*map(collection_of, Kind), *TEAL]
+    return [*map(collection_of, Kind)]
 
 
 def this_client() -> Client:
