@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from backend._internal.background import background
 from backend.api import (
+    albums,
     artwork,
     comments,
     dead,
@@ -38,6 +39,7 @@ from backend.api.closing import closing_on_signals
 from backend.api.cors import PlayerCors
 from backend.api.problems import Problem, install_problems, problems
 from backend.db.session import database
+from backend.domains.federation.oauth_client import CALLBACK_PATH
 from backend.runtime.telemetry import set_up_logging, set_up_tracing, trace_database
 from backend.settings import Settings
 from backend.storage import open_storage
@@ -53,6 +55,7 @@ ROUTERS = (
     publications.router,
     saved_audio.router,
     likes.router,
+    albums.router,
     comments.router,
     plays.router,
     preferences.router,
@@ -76,6 +79,7 @@ TAGS = [
     {"name": "comments", "description": "Say something about a moment of a track; it is written to one's own server."},
     {"name": "plays", "description": "Count what is heard, and scrobble it for who wants that."},
     {"name": "preferences", "description": "What an account chose."},
+    {"name": "albums", "description": "An artist's tracks in an order, also as a list on the artist's own server."},
     {"name": "exports", "description": "An artist's tracks as one archive."},
     {"name": "reports", "description": "What an admin should look at, such as two tracks with the same sound."},
     {"name": "runs", "description": "Every piece of background work: find it, follow it, cancel it, requeue it."},
@@ -130,8 +134,13 @@ def traced_app(settings: Settings) -> FastAPI:
     set_up_logging(settings.http.log_level)
     app = create_app(settings)
     if set_up_tracing("backline-api"):
-        logfire.instrument_fastapi(app)
+        trace_requests(app)
     return app
+
+
+def trace_requests(app: FastAPI) -> None:
+    """Let each request be a span, but for the one whose address carries a code."""
+    logfire.instrument_fastapi(app, excluded_urls=CALLBACK_PATH)
 
 
 async def _to_docs() -> RedirectResponse:

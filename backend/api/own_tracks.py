@@ -15,6 +15,7 @@ from backend.api.state import AppSettings
 from backend.api.tracks import UPLOAD_BODY, Track, TrackId, TrackQuery, refuse_at_once
 from backend.api.version_examples import REPLACED, VERSION_PAGE
 from backend.db.session import unit_of_work
+from backend.domains.federation.albums import schedule_lists_with
 from backend.domains.federation.publication import forget_publication
 from backend.domains.media import history, tracks
 from backend.domains.media.access import check_owner
@@ -130,5 +131,6 @@ async def remove_version(track_id: TrackId, version_id: VersionId, caller: Signe
 async def remove_track(track_id: TrackId, caller: SignedIn) -> None:
     """Remove a track with all its versions and its record. Its runs are cancelled, and its files go after a while."""
     async with unit_of_work():
+        await schedule_lists_with(track_id)
         await history.remove_track(track_id, caller.person)
         await forget_publication(track_id)

@@ -19,12 +19,12 @@ class Fault:
 
     status: int | None = None  # None: no answer at all
     name: str = ""
-    body: dict[str, object] | None = None  # instead of an error of that name
     headers: dict[str, str] = field(default_factory=dict)
     hang_up: bool = False
     hold: asyncio.Event | None = None  # the request goes through, but not before this is set
     reached: bool = False
     then: Callable[[], object] | None = None  # called when the PDS has answered
+    body: dict[str, object] | None = None  # instead of an error of that name
 
 
 @dataclass

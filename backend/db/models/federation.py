@@ -186,3 +186,37 @@ class Play(Base):
         Index("ix_plays_track_id_listener_played_at", "track_id", "listener", "played_at"),
         Index("ix_plays_did_played_at", "did", "played_at"),
     )
+
+
+class Album(Base):
+    """Tracks of one artist under one title, in the artist's order."""
+
+    __tablename__ = "albums"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    artist_did: Mapped[str] = mapped_column(String(255), index=True)
+    title: Mapped[str] = mapped_column(String(500))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class AlbumTrack(Base):
+    """A track's place in an album."""
+
+    __tablename__ = "album_tracks"
+
+    album_id: Mapped[str] = mapped_column(ForeignKey("albums.id", ondelete="CASCADE"), primary_key=True)
+    track_id: Mapped[str] = mapped_column(ForeignKey("tracks.id", ondelete="CASCADE"), primary_key=True, index=True)
+    position: Mapped[int]  # from 0; a track that was removed leaves a gap
+
+
+class Profile(Base):
+    """What an account says of itself: here, and in its public profile in the network."""
+
+    __tablename__ = "profiles"
+
+    did: Mapped[str] = mapped_column(String(255), primary_key=True)
+    bio: Mapped[str | None] = mapped_column(Text)  # said here; null: the public profile's description is used
+    display_name: Mapped[str | None] = mapped_column(Text)  # these three as the public profile was last read
+    description: Mapped[str | None] = mapped_column(Text)
+    avatar_url: Mapped[str | None] = mapped_column(String(2000))
+    created_at: Mapped[datetime] = mapped_column(default=now)

@@ -29,8 +29,8 @@ class Client:
 
 
 def collections() -> list[str]:
-    """Every collection that this platform writes to."""
-    return [*map(collection_of, Kind)]
+    """Every collection that this platform writes to, once each."""
+    return list(dict.fromkeys(map(collection_of, Kind)))
 
 
 def this_client() -> Client:

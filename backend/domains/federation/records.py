@@ -27,6 +27,9 @@ class RecordState(StrEnum):
     REFUSED = "refused"  # the server does not take it; another wish may help
 
 
+SETTLED = (RecordState.WRITTEN, RecordState.DELETED)  # nothing is to be sent
+
+
 @dataclass(frozen=True)
 class RecordView:
     """A record as its owner sees it. `uri` is its address also before it is written; `error` says why it is not."""
@@ -85,6 +88,13 @@ async def find_record(did: str, kind: Kind, subject: str) -> RecordView | None:
 async def get_record(record_id: str) -> RecordView | None:
     """A record by the id of its row."""
     return await _find(PdsRecord.id == record_id)
+
+
+async def subject_of_record(record_id: str, kind: Kind) -> str | None:
+    """What a record of this kind is about; None when it is of another kind."""
+    async with database().reading() as session:
+        row = await session.get(PdsRecord, record_id)
+    return row.subject if row is not None and row.kind == kind else None
 
 
 async def _find(*conditions: Any) -> RecordView | None:

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from backend.db.base import now
 from backend.db.ids import new_id
 from backend.db.models.federation import Comment, Play
 from backend.db.models.media import Track
 from backend.db.session import database, unit_of_work
+from backend.domains.federation.albums import create_album, order_tracks, rename_album
 from backend.domains.federation.comments import add_comment, edit_comment, remove_comment
 from backend.domains.federation.lexicons import Kind
 from backend.domains.federation.likes import like, unlike
@@ -71,6 +72,27 @@ async def _like(did: str, track_id: str) -> str:
     return track_id
 
 
+async def _album(did: str) -> str:
+    await published_track(did)
+    return (await create_album(did, "Night")).id
+
+
+async def _fill(did: str, album_id: str) -> str:
+    theirs = select(Track.id).where(Track.artist_did == did)
+    async with database().reading() as session:
+        track_ids = list(await session.scalars(theirs))
+    await order_tracks(album_id, track_ids)
+    return album_id
+
+
+async def _rename(did: str, album_id: str) -> None:
+    await rename_album(album_id, "Day")
+
+
+async def _empty(did: str, album_id: str) -> None:
+    await order_tracks(album_id, [])
+
+
 async def _comment(did: str, track_id: str) -> str:
     return (await add_comment(did, track_id, "this bass!", 84_200)).comment.id
 
@@ -101,6 +123,7 @@ async def _scrobble(did: str, track_id: str) -> str:
 KINDS = [
     Social("publication", Kind.TRACK, ready_track, _publish, _retitle, _withdraw),
     Social("like", Kind.LIKE, published_track, _like, None, unlike),
+    Social("album list", Kind.LIST, _album, _fill, _rename, _empty),
     Social("comment", Kind.COMMENT, published_track, _comment, _rephrase, _uncomment, anew=True),
     Social("scrobble", Kind.PLAY, ready_track, _scrobble),
 ]
