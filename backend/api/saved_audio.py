@@ -3,13 +3,15 @@
 from fastapi import APIRouter, status
 from pydantic import BaseModel
 
+from backend._internal.background_tasks import schedule_save_audio
 from backend.api import examples
 from backend.api.caller import Caller, SignedIn
 from backend.api.problems import problems
 from backend.api.publications import TrackId
+from backend.db.session import unit_of_work
 from backend.domains.federation.publication import owner_of
+from backend.domains.federation.save_audio import ask_for_audio, drop_audio
 from backend.domains.federation.saved_audio import SavedAudioView, get_saved
-from backend.flows import saved_audio
 
 router = APIRouter(prefix="/tracks/{track_id}/publication/audio", tags=["publication"])
 
@@ -52,7 +54,9 @@ async def save_audio(track_id: TrackId, caller: SignedIn) -> SavingRequested:
     The track must be published, and open: what lies there, everybody can fetch. Repeat it as often as you like.
     """
     await _must_own(track_id, caller)
-    run_id = await saved_audio.request_saving(track_id)
+    async with unit_of_work() as unit:
+        await ask_for_audio(unit, track_id)
+        run_id = (await schedule_save_audio(track_id)).id
     links = {"self": f"/tracks/{track_id}/publication/audio", "stream": f"/runs/{run_id}/stream"}
     return SavingRequested(audio=await get_saved(track_id), run_id=run_id, links=links)
 
@@ -73,7 +77,7 @@ async def show_saved_audio(track_id: TrackId, caller: SignedIn) -> SavedAudioVie
 async def remove_saved_audio(track_id: TrackId, caller: SignedIn) -> dict[str, str]:
     """The track's record stops naming it, and the server drops it soon. The track stays here, and published."""
     await _must_own(track_id, caller)
-    await saved_audio.withdraw_saved(track_id)
+    await drop_audio(track_id)
     return {"track_id": track_id}
 
 

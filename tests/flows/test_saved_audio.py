@@ -7,16 +7,18 @@ from typing import Any
 import httpx
 import pytest
 
+from backend.db.session import unit_of_work
 from backend.domains.federation.accounts import sign_in
 from backend.domains.federation.publication import get_publication, request_publication
 from backend.domains.federation.records import RecordState
+from backend.domains.federation.save_audio import ask_for_audio, drop_audio
 from backend.domains.federation.saved_audio import get_saved
 from backend.domains.media.access import Person
 from backend.domains.media.changes import change_track
 from backend.domains.media.sources import find_sounds
 from backend.domains.media.upload import replace_audio, store_upload
 from backend.errors import Conflict, NotFound
-from backend.flows.saved_audio import request_saving, withdraw_saved
+from backend.flows.saved_audio import schedule_save_audio
 from backend.runtime.runs import get_run
 from tests import audio
 from tests.conftest import set_environment
@@ -60,6 +62,13 @@ class Published:
         return answer.content if answer.status_code == 200 else None
 
 
+async def _save(track_id: str) -> str:
+    """Have the audio saved. Returns the run."""
+    async with unit_of_work() as unit:
+        await ask_for_audio(unit, track_id)
+        return (await schedule_save_audio(track_id)).id
+
+
 def _cid(record: dict[str, Any]) -> str:
     return str(record["audioBlob"]["ref"]["$link"])
 
@@ -79,11 +88,11 @@ async def test_it_follows_the_gate_and_the_version(
         await settled(made, "ready")
         track_id, track = made.track_id, Published(network, made.track_id)
         with pytest.raises(Conflict, match="publish it first"):
-            await request_saving(track_id)
+            await _save(track_id)
         await request_publication(track_id)
         await track.record()
-        run_id = await request_saving(track_id)
-        assert await request_saving(track_id) == run_id  # one is under way
+        run_id = await _save(track_id)
+        assert await _save(track_id) == run_id  # one is under way
         first = await track.until(gated=False, named=True)
         assert await track.blob(_cid(first)) == original.read_bytes()
         assert (await get_run(run_id)).args == {"track_id": track_id}
@@ -93,7 +102,7 @@ async def test_it_follows_the_gate_and_the_version(
         await track.until(gated=True, named=False)
         assert await track.blob(_cid(first)) is None
         with pytest.raises(Conflict, match="open the gate"):
-            await request_saving(track_id)
+            await _save(track_id)
 
         # It opens, and the same bytes are there again, without anybody asking for it.
         await change_track(track_id, owner, gated=False)
@@ -114,7 +123,7 @@ async def test_it_follows_the_gate_and_the_version(
         assert await track.blob(_cid(second)) == other.read_bytes()
         assert await track.blob(_cid(first)) is None
 
-        await withdraw_saved(track_id)
+        await drop_audio(track_id)
         await track.until(gated=False, named=False)
         assert await track.blob(_cid(second)) is None
         with pytest.raises(NotFound, match="never asked"):

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import select, update
@@ -11,16 +12,21 @@ from sqlalchemy.dialects import postgresql, sqlite
 from backend.db.base import now
 from backend.db.models.federation import PdsRecord, SavedAudio
 from backend.db.models.media import Track
+from backend.db.models.runs import ACTIVE, Run
 from backend.db.session import Unit, unit_of_work
 from backend.domains.federation.lexicons import Kind
 from backend.domains.federation.pds import Pds, pds_of
 from backend.domains.federation.publication import refresh_publication, refresh_wish
+from backend.domains.federation.saved_audio import get_saved
 from backend.domains.federation.writing import bring
-from backend.errors import BadAnswer, Conflict, NotFound, Refused, TooLarge, Unavailable
+from backend.errors import BadAnswer, Conflict, NotFound, Refused, Snooze, TooLarge, Unavailable
+from backend.runtime.cancel import cancel_in
 
+RUN_KEY = "save_audio:{track_id}"  # one run at a time saves a track's audio
 LIMIT_BYTES = 100 * 1024 * 1024  # what the lexicon lets a record name
 # https://github.com/multiformats/multicodec: CID version 1, raw bytes, SHA-256, 32 bytes long.
 CID_PREFIX = bytes([0x01, 0x55, 0x12, 0x20])
+LOOK_AGAIN = timedelta(seconds=1)
 
 Report = Callable[[int, int, str], Awaitable[None]]  # bytes sent, bytes in all, of what
 
@@ -59,21 +65,25 @@ async def ask_for_audio(unit: Unit, track_id: str) -> PdsRecord:
     return record
 
 
-async def drop_audio(unit: Unit, track_id: str) -> None:
-    """Within this unit: a track's audio is wanted there no more. Raises NotFound when it never was."""
-    row = await unit.session.get(SavedAudio, track_id)
-    if row is None:
-        raise NotFound("the audio was never asked to be saved", field="track_id")
-    await unit.session.delete(row)
-    await unit.flush()
-    await refresh_publication(track_id)
+async def drop_audio(track_id: str) -> None:
+    """A track's audio is wanted there no more; its record stays. Raises NotFound when it never was."""
+    async with unit_of_work() as unit:
+        row = await unit.session.get(SavedAudio, track_id)
+        if row is None:
+            raise NotFound("the audio was never asked to be saved", field="track_id")
+        saving = select(Run.id).where(Run.key == RUN_KEY.format(track_id=track_id), Run.state.in_(ACTIVE))
+        for run_id in list(await unit.session.scalars(saving)):
+            await cancel_in(unit, run_id)
+        await unit.session.delete(row)
+        await unit.flush()
+        await refresh_publication(track_id)
 
 
 async def save_audio(track_id: str, version_id: str, sounds: Sequence[Sound], report: Report) -> None:
     """Upload the first of `sounds` that the server takes, and let the track's record name it.
 
     Nothing is sent when that is so already. Raises NotFound, Conflict when the track is gated or not published, TooLarge
-    when the server has room for none, and what `bring` raises.
+    when the server has room for none, Snooze when it shows another version by now, and what `bring` raises.
     """
     async with unit_of_work() as unit:
         record = await ask_for_audio(unit, track_id)
@@ -88,6 +98,8 @@ async def save_audio(track_id: str, version_id: str, sounds: Sequence[Sound], re
         await unit.connection.execute(update(SavedAudio).where(SavedAudio.track_id == track_id).values(**found))
         await refresh_wish(unit, track_id)
     await bring(record.id)
+    if (await get_saved(track_id)).blob is None:
+        raise Snooze("the track shows another version by now", after=LOOK_AGAIN)
 
 
 async def _is_named(record: PdsRecord, blob: dict[str, Any]) -> bool:

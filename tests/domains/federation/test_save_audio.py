@@ -2,20 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import update
 
 from backend.db.ids import new_id
 from backend.db.models.media import Track, TrackVersion
 from backend.db.session import Database, unit_of_work
+from backend.db.session import database as current_database
 from backend.domains.federation.publication import (
-    get_publication,
     publish,
     request_publication,
     withdraw_publication,
@@ -24,10 +20,11 @@ from backend.domains.federation.records import RecordState
 from backend.domains.federation.save_audio import drop_audio, save_audio
 from backend.domains.federation.saved_audio import get_saved, is_missing
 from backend.domains.media.sources import Sound
-from backend.errors import Conflict, NotFound, RateLimited, TooLarge, Unavailable
+from backend.errors import Conflict, NotFound, RateLimited, Snooze, TooLarge, Unavailable
 from backend.settings import get_settings
 from backend.storage import open_storage, original_key
 from tests.domains.federation.conftest import alice_signs_in, ready_track
+from tests.domains.federation.sounds import Alices, Bytes, unwatched
 from tests.network.faulty import Fault, FaultyPds
 from tests.network.server import NetworkServer
 
@@ -35,66 +32,6 @@ UPLOAD, PUT = "com.atproto.repo.uploadBlob", "com.atproto.repo.putRecord"
 VERSION = "v1"
 MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" * 5000
 FILM = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2mp41" + b"\x00" * 9000
-
-
-@dataclass
-class Bytes:
-    """A sound that is in memory. `then` is called in the middle of it."""
-
-    content: bytes
-    what: str = "original"
-    mime: str = "audio/mpeg"
-    announced: int = 0
-    then: Callable[[], Any] | None = field(default=None)
-
-    @property
-    def size(self) -> int:
-        return self.announced or len(self.content)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        middle = len(self.content) // 2
-        yield self.content[:middle]
-        if self.then:
-            await self.then()
-        yield self.content[middle:]
-
-
-async def _silent(done: int, total: int, what: str) -> None:
-    """Nobody watches."""
-
-
-class Alices:
-    """A published track of alice's, and what anybody can fetch of it."""
-
-    def __init__(self, platform: NetworkServer, track_id: str, version_id: str) -> None:
-        self.did, self.track_id, self.version_id, self._pds_url = (
-            platform.alice.did,
-            track_id,
-            version_id,
-            platform.pds_url,
-        )
-
-    async def save(self, *sounds: Any) -> None:
-        """Save the audio."""
-        await save_audio(self.track_id, self.version_id, sounds, _silent)
-
-    async def record(self) -> dict[str, Any]:
-        """The track's record."""
-        found = await get_publication(self.track_id)
-        rkey = found.uri.rpartition("/")[2]
-        asked = {"repo": self.did, "collection": "fm.backline.track", "rkey": rkey}
-        return dict((await self._ask("com.atproto.repo.getRecord", asked)).raise_for_status().json()["value"])
-
-    async def fetched(self, blob: dict[str, Any] | None = None) -> bytes | None:
-        """The bytes of the saved blob, or of this one; None when the server has none."""
-        blob = blob or (await get_saved(self.track_id)).blob
-        assert blob
-        answer = await self._ask("com.atproto.sync.getBlob", {"did": self.did, "cid": blob["ref"]["$link"]})
-        return answer.content if answer.status_code == 200 else None
-
-    async def _ask(self, method: str, params: dict[str, str]) -> httpx.Response:
-        async with httpx.AsyncClient(base_url=f"{self._pds_url}/xrpc/", timeout=60) as client:
-            return await client.get(method, params=params)
 
 
 @pytest.fixture
@@ -243,6 +180,17 @@ async def test_a_gate_that_closes_during_the_upload(alice: Alices, faulty: Fault
     assert await alice.fetched() == sound.content
 
 
+async def test_a_version_that_is_shown_during_the_upload(alice: Alices, faulty: FaultyPds) -> None:
+    with pytest.raises(Snooze, match="another version"):
+        await alice.save(Bytes(_mp3(new_id()), then=lambda: _show_another(alice.track_id)))
+    assert "audioBlob" not in await alice.record()
+    async with current_database().reading() as session:
+        alice.version_id = str((await session.get_one(Track, alice.track_id)).current_version_id)
+    content = _mp3(new_id())
+    await alice.save(Bytes(content))
+    assert await alice.fetched() == content
+
+
 @pytest.mark.parametrize("how", ["gate", "another version", "withdrawn"])
 async def test_what_the_record_names_no_more_is_forgotten_and_saved_anew(alice: Alices, how: str) -> None:
     content = _mp3(new_id())
@@ -274,13 +222,11 @@ async def test_what_the_record_names_no_more_is_forgotten_and_saved_anew(alice: 
 
 
 async def test_it_is_wanted_no_more(alice: Alices) -> None:
-    async with unit_of_work() as unit:
-        with pytest.raises(NotFound, match="never asked"):
-            await drop_audio(unit, alice.track_id)
+    with pytest.raises(NotFound, match="never asked"):
+        await drop_audio(alice.track_id)
     await alice.save(Bytes(_mp3(new_id())))
     blob = (await get_saved(alice.track_id)).blob
-    async with unit_of_work() as unit:
-        await drop_audio(unit, alice.track_id)
+    await drop_audio(alice.track_id)
     await publish(alice.track_id)
     assert "audioBlob" not in await alice.record()
     assert await alice.fetched(blob) is None
@@ -294,7 +240,7 @@ async def test_what_is_not_published_is_not_saved(platform: NetworkServer, datab
         (await ready_track(None), Conflict, "publish it first"),
     ):
         with pytest.raises(error, match=words):
-            await save_audio(track_id, VERSION, [Bytes(MP3)], _silent)
+            await save_audio(track_id, VERSION, [Bytes(MP3)], unwatched)
 
 
 async def test_bytes_that_do_not_come_are_no_blob(alice: Alices) -> None:
@@ -333,7 +279,7 @@ async def test_a_hundred_megabytes_are_never_in_memory(
         await store.put(key, file)
         before = _resident()
         watcher = asyncio.create_task(watch())
-        await save_audio(track_id, version_id, [Sound("original", "audio/wav", size, (key,))], _silent)
+        await save_audio(track_id, version_id, [Sound("original", "audio/wav", size, (key,))], unwatched)
         watching = False
         await watcher
     blob = (await get_saved(track_id)).blob
