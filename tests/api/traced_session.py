@@ -88,7 +88,7 @@ async def _by_oauth(client: httpx.AsyncClient, account: dict[str, str], said: li
     stored += await _accounts()
     found = {"verifier": secrets["verifier"], "state": secrets["state"], "code": secrets["code"]}
     found |= {
-        "DPoP key": secrets["key"].splitlines()[1],
+        "DPoP key": secrets["grant"]["key"].splitlines()[1],
         "browser": cookie.partition("=")[2],
         "cookie": arrived["token"],
     }
