@@ -44,7 +44,7 @@ class Pds:
         try:
             return await self._ask(call)
         except TokenRefused:
-            self._credentials = await refreshed(self._http, self._credentials)
+            self._credentials = await refreshed(self._credentials)
         try:
             return await self._ask(call)
         except TokenRefused as error:

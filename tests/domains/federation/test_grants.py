@@ -147,6 +147,29 @@ async def test_a_server_that_is_away_costs_no_sign_in(
     assert await _ask(did) == "alice.test"
 
 
+async def test_who_is_cancelled_during_the_refresh_loses_nothing(
+    front: FaultyPds, fronted_network: NetworkServer, sqlite_database: Database
+) -> None:
+    did = fronted_network.alice.did
+    await oauth_sign_in(fronted_network, fronted_network.alice)
+    await spoil_access(did)
+    before, go = front.calls["token"], asyncio.Event()
+    front.plan("token", Fault(hold=go))
+    asking = asyncio.create_task(_ask(did))
+    async with asyncio.timeout(10):
+        while front.calls["token"] == before:  # noqa: ASYNC110  it counts, and calls nobody
+            await asyncio.sleep(0.02)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    another = asyncio.create_task(_ask(did))
+    go.set()
+    assert await another == "alice.test"
+    assert front.calls["token"] == before + 1
+    row = await account_row(did)
+    assert (row.generation, row.refreshing, row.state) == (2, None, "active")
+
+
 async def test_a_refresh_whose_answer_got_lost_needs_a_sign_in(
     front: FaultyPds, fronted_network: NetworkServer, sqlite_database: Database
 ) -> None:
