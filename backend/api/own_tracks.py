@@ -85,7 +85,7 @@ async def replace_track_audio(request: Request, track_id: TrackId, settings: App
         made = await replace_audio(track_id, caller.person, file.chunks, file.name)
     here = f"/tracks/{track_id}"
     links = {"track": here, "versions": f"{here}/versions", "runs": f"/runs?text={made.version_id}"}
-    links["stream"] = f"/runs/{made.run_id}/stream"
+    links["stream"] = f"{here}/steps/{made.run_id}/stream"
     return Replaced(version_id=made.version_id, run_ids=[made.run_id], links=links)
 
 
