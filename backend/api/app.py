@@ -32,6 +32,7 @@ from backend.api import (
     saved_audio,
     schedules,
     session,
+    steps,
     tracks,
 )
 from backend.api.boundary import RequestBoundary
@@ -50,6 +51,7 @@ ROUTERS = (
     session.router,
     oauth.router,
     tracks.router,
+    steps.router,
     artwork.router,
     own_tracks.router,
     publications.router,
