@@ -16,7 +16,8 @@ class HttpSettings(Section):
     http_host: str = Field("127.0.0.1", description="Address the API listens on.")
     http_port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
     http_public_url: str = Field(
-        "http://127.0.0.1:8000", description="Under which URL others reach the API; it stands in published records."
+        "http://127.0.0.1:8000",
+        description="Under which URL others reach the API; it stands in published records, and is who we are for OAuth.",
     )
     feature_require_auth: bool | None = Field(
         None,

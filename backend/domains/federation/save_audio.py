@@ -79,6 +79,13 @@ async def drop_audio(track_id: str) -> None:
         await refresh_publication(track_id)
 
 
+async def close_audio(track_id: str) -> None:
+    """The track's gate has closed: its record stops naming the blob at once, whatever else takes its time. A repeat is harmless."""
+    async with unit_of_work() as unit:
+        if await unit.session.get(SavedAudio, track_id) is not None:
+            await refresh_publication(track_id)
+
+
 async def save_audio(track_id: str, version_id: str, sounds: Sequence[Sound], report: Report) -> None:
     """Upload the first of `sounds` that the server takes, and let the track's record name it.
 
