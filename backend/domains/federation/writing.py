@@ -13,6 +13,7 @@ from backend.db.base import now
 from backend.db.ids import new_id
 from backend.db.models.federation import Account, AccountState, PdsRecord
 from backend.db.session import database, unit_of_work
+from backend.domains.federation.merging import SHARED, merged
 from backend.domains.federation.pds import Pds, pds_of
 from backend.domains.federation.records import RecordView, get_record
 from backend.errors import BacklineError, NotFound, Refused, Snooze, Steer, Unavailable
@@ -75,12 +76,18 @@ async def _bring(record_id: str, mine: str) -> None:
 
 async def _send(pds: Pds, row: PdsRecord) -> tuple[bool, str | None]:
     """Make the server's record what this row wants. Returns whether it is now, and the CID of what is there."""
+    record, replaced = row.wanted, row.cid
+    if row.kind in SHARED:
+        there = await _there(pds, row)
+        if there and _is_wanted(row, there):
+            return True, str(there["cid"])
+        record, replaced = merged(row.kind, record, there and there["value"]), str(there["cid"]) if there else None
     try:
         if row.wanted is None:
             swap = {"swapRecord": row.cid} if row.cid else {}
             await pds.procedure("com.atproto.repo.deleteRecord", _place(row) | swap)
             return True, None
-        body = {**_place(row), "record": row.wanted, "swapRecord": row.cid, "validate": False}
+        body = {**_place(row), "record": record, "swapRecord": replaced, "validate": False}
         return True, str((await pds.procedure("com.atproto.repo.putRecord", body))["cid"])
     except Refused as error:
         if error.name != "InvalidSwap":
@@ -95,7 +102,8 @@ def _place(row: PdsRecord) -> dict[str, str]:
 
 
 def _is_wanted(row: PdsRecord, there: dict[str, Any] | None) -> bool:
-    return (there["value"] if there else None) == row.wanted
+    found = there["value"] if there else None
+    return bool(found == merged(row.kind, row.wanted, found))
 
 
 async def _there(pds: Pds, row: PdsRecord) -> dict[str, Any] | None:
@@ -104,6 +112,7 @@ async def _there(pds: Pds, row: PdsRecord) -> dict[str, Any] | None:
     except Refused as error:
         if error.name == "RecordNotFound":
             return None
+        await pds.must_be_active()
         raise
 
 

@@ -12,12 +12,12 @@ from backend.adapters.outbound import outbound
 from backend.adapters.xrpc import TokenRefused, Xrpc
 from backend.db.models.federation import Revocation
 from backend.db.session import Database
-from backend.domains.federation.accounts import sign_out, subject_of
+from backend.domains.federation.accounts import sign_out
 from backend.domains.federation.grants import refresh_granted, revoke_granted
 from backend.domains.federation.pds import pds_of
 from backend.domains.federation.publication import publish, request_publication
 from backend.domains.federation.revocation import revoke
-from backend.domains.federation.tokens import credentials_of
+from backend.domains.federation.tokens import credentials_of, subject_of
 from backend.domains.federation.upkeep import reseal_credentials
 from backend.errors import AuthExpired, Refused, Unavailable
 from backend.runtime import runs

@@ -185,7 +185,7 @@ async def test_a_deactivated_account_waits_and_goes_on(crew: None, social: Socia
     await owner.com.atproto.server.deactivate_account({})
     await trial.wish()
     await trial.work_until("waiting", "AuthExpired")
-    assert "Deactivated" in str((await account_row(account.did)).reason)
+    assert "deactivated" in str((await account_row(account.did)).reason).lower()
     assert (await trial.seen()).state == RecordState.WAITING
     await owner.com.atproto.server.activate_account()
     await sign_in(account.did, password, HERE)
@@ -227,4 +227,5 @@ async def test_a_worker_that_is_killed_between_the_two_writes(
             await second.wait()
             log.close()
         await trial.is_as_wanted()
-    assert faulty.calls[PUT] == before + 2
+    # The repeat writes the same once more, or looks first and finds it.
+    assert faulty.calls[PUT] in (before + 1, before + 2)
