@@ -140,7 +140,7 @@ async def _value(pds: Pds, collection: str) -> dict[str, Any]:
 
 
 def _text(value: object, limit: int) -> str | None:
-    return storable(value, limit) if isinstance(value, str) and value else None
+    return storable(value[:limit], limit * 6)[:limit] if isinstance(value, str) and value else None
 
 
 def _blob_url(pds_url: str, did: str, blob: object) -> str | None:
