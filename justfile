@@ -68,6 +68,10 @@ bench-pipeline *options:
 bench-fingerprints *options:
     uv run python -m benchmarks.fingerprints {{ options }}
 
+# Send a burst of likes to a real PDS, together and one by one
+bench-records *options:
+    uv run python -m benchmarks.records {{ options }}
+
 # What CI checks before the tests
 lint:
     uv run ruff check .

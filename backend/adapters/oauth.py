@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from backend.adapters.assertion import ClientKey
 from backend.adapters.dpop import fetch_proven
 from backend.adapters.outbound import Outbound
 from backend.adapters.xrpc import error_of, retry_after
@@ -88,21 +89,24 @@ async def _document(http: Outbound, url: str) -> dict[str, Any]:
 
 
 def _endpoint(metadata: Mapping[str, Any], name: str) -> str:
-    url = metadata.get(name)
-    # A browser is sent to one of these, and must not be sent to a script.
-    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-        raise BadAnswer(f"{metadata['issuer']} names no {name}")
+    url, scheme = metadata.get(name), str(metadata["issuer"]).partition("://")[0]
+    # A browser is sent to one of these: not to a script, and not without encryption.
+    if not isinstance(url, str) or not url.startswith(f"{scheme}://"):
+        raise BadAnswer(f"{metadata['issuer']} names no {name} with {scheme}")
     return url
 
 
 class OAuth:
-    """One authorization server, asked by one client with one DPoP key (PEM)."""
+    """One authorization server, asked by one client with one DPoP key (PEM). With a `signer` the client proves itself."""
 
-    def __init__(self, http: Outbound, server: AuthorizationServer, client_id: str, key: str) -> None:
+    def __init__(
+        self, http: Outbound, server: AuthorizationServer, client_id: str, key: str, signer: ClientKey | None = None
+    ) -> None:
         self.server = server
         self._http = http
         self._client_id = client_id
         self._key = key
+        self._signer = signer
 
     async def push(self, request: Mapping[str, str]) -> str:
         """Hand in a request for authorization. Returns the URL where its owner decides on it."""
@@ -139,7 +143,8 @@ class OAuth:
         return Issued(did, scope, access, refresh)
 
     async def _post(self, url: str, form: Mapping[str, str]) -> dict[str, Any]:
-        content = urlencode({**form, "client_id": self._client_id}).encode()
+        proof = self._signer.proof(self._client_id, self.server.issuer) if self._signer else {}
+        content = urlencode({**form, "client_id": self._client_id, **proof}).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         answer = await fetch_proven(self._http, "POST", url, key=self._key, headers=headers, content=content)
         if answer.status not in (200, 201):

@@ -39,6 +39,7 @@ from backend.api.closing import closing_on_signals
 from backend.api.cors import PlayerCors
 from backend.api.problems import Problem, install_problems, problems
 from backend.db.session import database
+from backend.domains.federation.oauth_client import CALLBACK_PATH
 from backend.runtime.telemetry import set_up_logging, set_up_tracing, trace_database
 from backend.settings import Settings
 from backend.storage import open_storage
@@ -134,8 +135,13 @@ def traced_app(settings: Settings) -> FastAPI:
     set_up_logging(settings.http.log_level)
     app = create_app(settings)
     if set_up_tracing("backline-api"):
-        logfire.instrument_fastapi(app)
+        trace_requests(app)
     return app
+
+
+def trace_requests(app: FastAPI) -> None:
+    """Let each request be a span, but for the one whose address carries a code."""
+    logfire.instrument_fastapi(app, excluded_urls=CALLBACK_PATH)
 
 
 async def _to_docs() -> RedirectResponse:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.api.problems import unexpected
 from backend.db.ids import new_id
+from backend.domains.federation.oauth_client import CALLBACK_PATH
 from backend.runtime.context import requester
 from backend.runtime.telemetry import request_id
 
@@ -41,6 +42,9 @@ class RequestBoundary:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                if scope["path"] == CALLBACK_PATH:
+                    # The server logs the request when this is sent, and a code is nothing for a log.
+                    scope["query_string"] = b""
                 MutableHeaders(scope=message)[HEADER] = current
             await send(message)
 

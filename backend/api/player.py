@@ -15,28 +15,20 @@ from backend.api.problems import problem
 from backend.domains.media import tracks
 from backend.domains.media.tracks import TrackView
 from backend.errors import NotFound
+from backend.storage import storage
 
 router = APIRouter(include_in_schema=False)
 
 PAGES = Path(__file__).parent / "pages"
 TYPES = MappingProxyType({".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"})
 FOREVER = f"public, max-age={int(timedelta(days=365).total_seconds())}, immutable"
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "media-src 'self' blob:",  # MediaSource is attached by a blob: URL
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' {elsewhere}; "
+    "media-src 'self' blob:; "  # MediaSource is attached by a blob: URL
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 SECURITY = MappingProxyType(
     {
-        "Content-Security-Policy": POLICY,
         "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
         "Referrer-Policy": "same-origin",
@@ -53,7 +45,9 @@ async def player_page(track_id: str) -> HTMLResponse:
         track = await tracks.get_track(track_id)
     except NotFound:
         return _page("missing.html", 404)
-    return _page("player.html", 200, **_named(track))
+    # The segments of a gated track are fetched by signed links, from where the private bucket is.
+    elsewhere = await storage().link_origin() if track.gated else None
+    return _page("player.html", 200, elsewhere, **_named(track))
 
 
 @router.get("/t/assets/{edition}/{name}")
@@ -71,11 +65,12 @@ def _named(track: TrackView) -> dict[str, str]:
     return {"id": track.id, "title": track.title, "artist": track.artist or "Unknown artist"}
 
 
-def _page(name: str, status: int, **values: str) -> HTMLResponse:
+def _page(name: str, status: int, elsewhere: str | None = None, **values: str) -> HTMLResponse:
     # Everything that came from outside is escaped here, for text and for attributes alike.
     shown = {key: escape(value, quote=True) for key, value in values.items()}
     html = Template((PAGES / name).read_text()).substitute(shown, assets=f"/t/assets/{_edition()}")
-    return HTMLResponse(html, status, {**SECURITY, "Cache-Control": "no-cache"})
+    policy = POLICY.format(elsewhere=elsewhere or "").replace(" ;", ";")
+    return HTMLResponse(html, status, {**SECURITY, "Content-Security-Policy": policy, "Cache-Control": "no-cache"})
 
 
 @cache

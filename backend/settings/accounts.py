@@ -23,8 +23,13 @@ class AccountSettings(Section):
         description="Secrets that encrypt credentials, newest first, separated by commas. Unset: one is made and kept in "
         "the data directory.",
     )
+    oauth_keys: SecretStr | None = Field(
+        None,
+        description="Secrets that prove to authorization servers who this platform is, newest first, separated by commas. "
+        "Unset: it proves nothing, and they end its sign-ins with OAuth after about two weeks.",
+    )
 
-    @field_validator("account_keys")
+    @field_validator("account_keys", "oauth_keys")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and any(len(key) < SHORTEST_KEY for key in split_keys(value)):

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from obstore.store import S3Store
 
@@ -118,6 +119,11 @@ class Storage:
             raise InvalidInput("a link lives for more than no time and at most seven days", field="expires_in")
         with translated(key):
             return await self._links.sign(key, expires_in)
+
+    async def link_origin(self) -> str | None:
+        """The origin (RFC 6454) that links to private objects lead to, for a page's policy. None: the page's own."""
+        link = urlsplit(await self.url(ObjectKey(Bucket.PRIVATE, "origin")))
+        return f"{link.scheme}://{link.netloc}" if link.netloc else None
 
     def verify_url(self, bucket: str, path: str, expires: str, signature: str) -> ObjectKey:
         """The object that a signed path of ours opens. Raises NotFound when it is forged, altered or too old."""

@@ -1,9 +1,10 @@
-"""No credential is found anywhere but encrypted in the accounts table: looked for by its value, after a real sign-in."""
+"""No credential is anywhere but encrypted: looked for by its value, after real sign-ins by app password and with OAuth."""
 
 import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from secrets import token_hex
 
 import pytest
@@ -20,7 +21,8 @@ def test_no_credential_is_anywhere(
         monkeypatch, DATABASE_URL=sqlite_url, DOCKET_URL=redis_url, DOCKET_NAME=f"test-{token_hex(6)}", ACCOUNT_KEYS=key,
         ATPROTO_PLC_URL=network.plc_url, ATPROTO_HANDLE_URL=network.pds_url, OUTBOUND_PRIVATE="1", RUNNER_POLL_S="0.2",
     )  # fmt: skip
-    command = [sys.executable, "-m", "tests.api.traced_session", network.app_password(network.alice)]
+    alice = json.dumps(asdict(network.alice))
+    command = [sys.executable, "-m", "tests.api.traced_session", network.app_password(network.alice), alice]
     done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
@@ -28,13 +30,17 @@ def test_no_credential_is_anywhere(
     # What is looked into holds what it should, or the search would find nothing for the wrong reason.
     assert "com.atproto.server.createSession" in places["spans"]
     assert "POST /session" in places["spans"]
+    assert "/oauth/token" in places["spans"]
+    assert '"GET /oauth/callback HTTP/1.1" 303' in places["logs"]
     assert "com.atproto.server.getSession" in places["logs"]
     assert "ask_handle" in places["redis"] + places["ledger"]
     assert "must sign in again" in places["ledger"]
     assert "alice.test" in places["answers"]
     assert "account_keys=SecretStr('**********')" in places["settings"]
     secrets = found["secrets"] | {"key": key, "wrong password": f"wrong-{found['secrets']['app password']}"}
+    assert network.alice.did in places["accounts"]
     assert len(secrets["refresh"]) > 100
+    assert [name for name, value in secrets.items() if len(value) < 19] == []
     leaks = [f"{name} in {place}" for name, value in secrets.items() for place, text in places.items() if value in text]
     assert leaks == []
     assert secrets["app password"] not in done.stderr

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,10 +11,48 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.server import BacklineServer, Json
 from tests.browser.test_player import AT, until
+from tests.storage.moto import MotoServer
 
 pytestmark = pytest.mark.timeout(300)
 
 ALICE = "did:plc:alice"
+
+
+class OnS3(BacklineServer):
+    """A server whose objects lie in an S3 service, which browsers call under another origin."""
+
+    moto: MotoServer
+
+    @classmethod
+    def on(cls, moto: MotoServer) -> "OnS3":
+        """A server on this service, with buckets of its own."""
+        for bucket in ("private", "public"):
+            moto.make_bucket(f"backline-{bucket}")
+        made = cls()
+        made.moto = moto
+        return made
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process is started with."""
+        return super().environment | {
+            "STORAGE_BACKEND": "s3",
+            "STORAGE_ENDPOINT": self.moto.url,
+            "STORAGE_REGION": "us-east-1",
+            "STORAGE_ACCESS_KEY_ID": "tester",
+            "STORAGE_SECRET_ACCESS_KEY": "tester-secret",
+        }
+
+
+@pytest.fixture(scope="module", params=["local", "s3"])
+def server(request: pytest.FixtureRequest) -> Iterator[BacklineServer]:
+    """A running server, on each kind of store."""
+    if request.param == "local":
+        with BacklineServer() as started:
+            yield started
+        return
+    with MotoServer() as moto, OnS3.on(moto) as started:
+        yield started
 
 
 def sign_in(server: BacklineServer) -> str:
@@ -50,4 +89,8 @@ def test_its_owner_hears_it_and_others_are_told(page: Page, server: BacklineServ
     until(page, f"{AT} > 1")
     segments = [urlsplit(url) for url in fetched if ".m4s" in url]
     assert segments
-    assert all(each.path.startswith("/objects/private/") and "signature=" in each.query for each in segments)
+    if isinstance(server, OnS3):
+        assert {f"{each.scheme}://{each.netloc}" for each in segments} == {server.moto.url}
+        assert all("X-Amz-Signature=" in each.query for each in segments)
+    else:
+        assert all(each.path.startswith("/objects/private/") and "signature=" in each.query for each in segments)

@@ -1,5 +1,5 @@
 // A PLC directory and a PDS in one process, until SIGTERM. Its only argument is JSON:
-// {"modules": folder of package.json, "directory": where data goes, "plcPort": .., "pdsPort": .., "publicPort": .., "secrets": {..}}
+// {"modules": folder of package.json, "directory": where data goes, "plcPort": .., "pdsPort": .., "publicPort": .., "authority": .., "secrets": {..}}
 // The PDS listens on pdsPort, and calls itself by publicPort: a proxy may stand between the two.
 const path = require('node:path')
 const { createRequire } = require('node:module')
@@ -8,6 +8,13 @@ const options = JSON.parse(process.argv[2])
 const installed = createRequire(path.join(options.modules, 'package.json'))
 const plc = installed('@did-plc/server')
 const { PDS, envToCfg, envToSecrets } = installed('@atproto/pds')
+
+const dns = require('node:dns')
+const { Agent, setGlobalDispatcher } = installed('undici')
+
+// What the PDS fetches from others: those under backline.fm are on this machine, with a certificate of this authority.
+const lookup = (name, how, done) => dns.lookup(name.endsWith('.backline.fm') ? '127.0.0.1' : name, how, done)
+setGlobalDispatcher(new Agent({ connect: { lookup, ca: options.authority ?? undefined } }))
 
 const AUDIO_BYTES = 100 * 1024 * 1024 // the default refuses blobs over 5 MB
 

@@ -33,12 +33,18 @@ class NetworkServer(Server):
     patience_s = 90.0  # it imports hundreds of packages
 
     def __init__(
-        self, *, plc_port: int | None = None, pds_port: int | None = None, public_port: int | None = None
+        self,
+        *,
+        plc_port: int | None = None,
+        pds_port: int | None = None,
+        public_port: int | None = None,
+        authority: str | None = None,
     ) -> None:
         self._node: Node = find_node()
         self._modules = install(self._node)
         super().__init__()
         self.port = pds_port or self.port
+        self._authority = authority  # a certificate (PEM): whose word the PDS takes for names under backline.fm
         self.public_port = public_port or self.port
         self._plc_port = plc_port or free_port()
         self.accounts: dict[str, Account] = {}
@@ -102,6 +108,7 @@ class NetworkServer(Server):
             "plcPort": self._plc_port,
             "pdsPort": self.port,
             "publicPort": self.public_port,
+            "authority": self._authority,
             "secrets": {
                 "adminPassword": secrets.token_hex(16),
                 "jwtSecret": secrets.token_hex(16),

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
 from atproto_oauth.pkce import PKCEManager
@@ -10,13 +10,14 @@ from sqlalchemy import delete
 
 from backend.adapters.dpop import new_key
 from backend.adapters.identity import Identities, Identity
-from backend.adapters.oauth import Issued, OAuth, server_at, server_of
+from backend.adapters.oauth import Issued, OAuth, server_of
 from backend.adapters.outbound import Outbound, outbound
 from backend.db.base import now
 from backend.db.models.federation import OAuthRequest
 from backend.db.session import unit_of_work
 from backend.domains.federation.accounts import SignedIn, admit
 from backend.domains.federation.attempts import note_attempt
+from backend.domains.federation.grants import granting
 from backend.domains.federation.oauth_client import missing_from, this_client
 from backend.domains.federation.vault import Grant, Tokens, lock, unlock
 from backend.errors import BacklineError, Forbidden, InvalidInput, SignInRequired
@@ -65,7 +66,7 @@ async def begin(identifier: str, address: str, return_to: str = "/") -> Begun:
     async with outbound() as http:
         identity = await Identities(http, get_settings().network).find(identifier)
         server = await server_of(http, identity.pds_url)
-        url = await OAuth(http, server, client.id, key).push({
+        url = await OAuth(http, server, client.id, key, client.signer).push({
             "response_type": "code",
             "code_challenge": challenge,
             "code_challenge_method": "S256",
@@ -74,7 +75,8 @@ async def begin(identifier: str, address: str, return_to: str = "/") -> Begun:
             "scope": client.scope,
             "login_hint": identity.did,
         })  # fmt: skip
-    kept = {"verifier": verifier, "key": key, "client_id": client.id, "redirect_uri": client.redirect_uri}
+    grant = Grant(server.issuer, client.id, key, client.signer.id if client.signer else None)
+    kept = {"verifier": verifier, "redirect_uri": client.redirect_uri, "grant": asdict(grant)}
     row = OAuthRequest(
         state_hash=_hash(state),
         browser_hash=_hash(browser),
@@ -103,9 +105,9 @@ async def finish(arrived: Arrived) -> Finished:
     if not arrived.code:
         raise InvalidInput("the answer carries neither a code nor an error", field="code")
     kept = unlock(row.did, row.secrets)
-    grant = Grant(row.issuer, kept["client_id"], kept["key"])
+    grant = Grant(**kept["grant"])
     async with outbound() as http:
-        server = OAuth(http, await server_at(http, row.issuer), grant.client_id, grant.key)
+        server = await granting(http, grant)
         issued = await server.redeem(arrived.code, kept["verifier"], kept["redirect_uri"])
         try:
             identity = await _proven(http, row, issued)

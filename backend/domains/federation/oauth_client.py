@@ -9,34 +9,37 @@ from urllib.parse import urlencode, urlsplit
 
 from atproto_oauth.scopes import ScopePermissions
 
+from backend.adapters.assertion import ClientKey
 from backend.domains.federation.lexicons import Kind, collection_of
 from backend.errors import Misconfigured, NotFound
 from backend.settings import get_settings
+from backend.settings.accounts import split_keys
 
 METADATA_PATH = "/oauth/client-metadata.json"
 CALLBACK_PATH = "/oauth/callback"
-TEAL = ("fm.teal.feed.play", "fm.teal.actor.status")  # what was played, for teal.fm
 ACTIONS = ("create", "update", "delete")
 AUDIO = "audio/*"
 
 
 @dataclass(frozen=True)
 class Client:
-    """A public client. On a loopback address its id says everything, since no server could fetch its metadata."""
+    """What servers know us as. On a loopback address the id says everything, since nobody could fetch its metadata."""
 
     id: str
     redirect_uri: str
     scope: str
+    signer: ClientKey | None = None
 
 
 def collections() -> list[str]:
-    """Every collection that this platform writes to."""
-    return [*map(collection_of, Kind), *TEAL]
+    """Every collection that this platform writes to, once each."""
+    return list(dict.fromkeys(map(collection_of, Kind)))
 
 
 def this_client() -> Client:
     """The client that HTTP_PUBLIC_URL makes of this platform. Raises Misconfigured when servers would not take it."""
-    public = get_settings().http.http_public_url
+    settings = get_settings()
+    public = settings.http.http_public_url
     scope = " ".join(["atproto", *(f"repo:{each}" for each in collections()), f"blob:{AUDIO}"])
     parts = urlsplit(public)
     if _is_loopback(parts.hostname or ""):
@@ -44,12 +47,20 @@ def this_client() -> Client:
         address = f"127.0.0.1:{parts.port or 80}" if parts.hostname == "localhost" else parts.netloc
         redirect = f"http://{address}{CALLBACK_PATH}"
         return Client(f"http://localhost?{urlencode({'redirect_uri': redirect, 'scope': scope})}", redirect, scope)
-    if parts.scheme != "https" or parts.port is not None:
+    if parts.scheme != "https" or (parts.port is not None and not settings.network.outbound_private):
         raise Misconfigured(
             f"OAuth needs a public https address without a port, and HTTP_PUBLIC_URL is {public}",
             field="HTTP_PUBLIC_URL",
         )
-    return Client(f"{public}{METADATA_PATH}", f"{public}{CALLBACK_PATH}", scope)
+    newest = next(iter(signers().values()), None)
+    return Client(f"{public}{METADATA_PATH}", f"{public}{CALLBACK_PATH}", scope, newest)
+
+
+def signers() -> dict[str, ClientKey]:
+    """The keys of OAUTH_KEYS by their ids, newest first. What was issued to one can be refreshed with that one only."""
+    configured = get_settings().accounts.oauth_keys
+    keys = [ClientKey(secret.encode()) for secret in split_keys(configured)] if configured else []
+    return {key.id: key for key in keys}
 
 
 def metadata() -> dict[str, object]:
@@ -57,6 +68,14 @@ def metadata() -> dict[str, object]:
     client = this_client()
     if not client.id.endswith(METADATA_PATH):
         raise NotFound("on a loopback address the client's id says everything, and there is no document")
+    known_by: dict[str, object] = {"token_endpoint_auth_method": "none"}
+    if client.signer is not None:
+        keys = [key.public for key in signers().values()]
+        known_by = {
+            "token_endpoint_auth_method": "private_key_jwt",
+            "token_endpoint_auth_signing_alg": "ES256",
+            "jwks": {"keys": keys},
+        }
     return {
         "client_id": client.id,
         "client_name": "Backline",
@@ -66,8 +85,8 @@ def metadata() -> dict[str, object]:
         "response_types": ["code"],
         "redirect_uris": [client.redirect_uri],
         "scope": client.scope,
-        "token_endpoint_auth_method": "none",
         "dpop_bound_access_tokens": True,
+        **known_by,
     }
 
 

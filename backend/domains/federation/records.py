@@ -27,6 +27,9 @@ class RecordState(StrEnum):
     REFUSED = "refused"  # the server does not take it; another wish may help
 
 
+SETTLED = (RecordState.WRITTEN, RecordState.DELETED)  # nothing is to be sent
+
+
 @dataclass(frozen=True)
 class RecordView:
     """A record as its owner sees it. `uri` is its address also before it is written; `error` says why it is not."""

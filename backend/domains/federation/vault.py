@@ -22,11 +22,15 @@ _FILE = "account-key"
 
 @dataclass(frozen=True)
 class Grant:
-    """What OAuth tokens hang on: who issued them to which client, and the DPoP key (PEM) that proves each use."""
+    """What OAuth tokens hang on: who issued them to which client, and the DPoP key (PEM) that proves each use.
+
+    `signer` is the id of the client's own key, where it has one.
+    """
 
     issuer: str
     client_id: str
     key: str = field(repr=False)
+    signer: str | None = None
 
 
 @dataclass(frozen=True)

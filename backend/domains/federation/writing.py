@@ -7,21 +7,22 @@ what comes late from a run that lost its lease is refused by the server, and the
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 
 from backend.db.base import now
 from backend.db.ids import new_id
 from backend.db.models.federation import Account, AccountState, PdsRecord
 from backend.db.session import database, unit_of_work
-from backend.domains.federation.merging import SHARED, merged
+from backend.domains.federation import leases
+from backend.domains.federation.leases import ANOTHER_WRITES
+from backend.domains.federation.lexicons import Kind
 from backend.domains.federation.pds import Pds, pds_of
-from backend.domains.federation.records import RecordView, get_record
-from backend.errors import BacklineError, NotFound, Refused, Snooze, Steer, Unavailable
+from backend.domains.federation.records import SETTLED, RecordView, get_record
+from backend.domains.federation.sending import MOST_TOGETHER, create_together, is_wanted, look_up, send
+from backend.errors import BacklineError, NotFound, RateLimited, Refused, Snooze, Steer, Unavailable
 from backend.runtime import Retry, scheduler, task
 from backend.runtime.context import active_run_id
 
-LEASE = timedelta(seconds=120)  # longer than the slowest write
-ANOTHER_WRITES = timedelta(seconds=1)
 TRIES = 5
 RETRY = Retry(attempts=10, base=5, factor=3, cap=3600)
 TIMEOUT_S = 90
@@ -33,23 +34,28 @@ REPAIRED_AT_ONCE = 500
 async def bring(record_id: str) -> RecordView:
     """Write, or delete, until the server has what is wanted. Nothing is sent when it has that already.
 
-    Raises Snooze while another run has the record in hand, AuthExpired, RateLimited, Unavailable, Refused; the row keeps
-    the reason.
+    Other new records of the account are written by the same call. Raises Snooze while another run has the record in
+    hand, NotFound, AuthExpired, RateLimited, Unavailable, Refused; the row keeps the reason.
     """
+    found = await _found(record_id)
+    if found.state in SETTLED:
+        return found
     mine = active_run_id() or new_id()
-    await _take(record_id, mine)
+    await leases.take(record_id, mine)
     try:
         await _bring(record_id, mine)
     except BacklineError as error:
-        refused = error.steer is Steer.DIE
-        await _change(record_id, mine, {"error": error.detail, "refused": refused})
+        await leases.note(record_id, mine, {"error": error.detail, "refused": error.steer is Steer.DIE})
         raise
     finally:
-        # This alone is no news about the record.
-        given_back = {"writer": None, "writer_until": None, "updated_at": PdsRecord.updated_at}
-        await _change(record_id, mine, given_back)
+        await leases.give_back(mine, record_id)
+    return await _found(record_id)
+
+
+async def _found(record_id: str) -> RecordView:
     found = await get_record(record_id)
-    assert found is not None
+    if found is None:
+        raise NotFound(f"there is no record {record_id}", field="record_id")
     return found
 
 
@@ -60,13 +66,9 @@ async def _bring(record_id: str, mine: str) -> None:
         if row.written_revision == row.wanted_revision:
             return
         async with pds_of(row.did) as pds:
-            done, cid = await _send(pds, row)
-        values: dict[str, Any] = {"cid": cid}
-        if done:
-            values |= {"written_revision": row.wanted_revision, "error": None, "refused": False}
-        if not await _change(record_id, mine, values):
-            # What was written here may be older than what the other run wrote.
-            await schedule_recheck.using(after=RECHECK_AFTER_S)(record_id)
+            created = await _create_with_others(pds, row, mine)
+            done, cid = (True, created) if created else await send(pds, row)
+        if not await _note_sent(row, mine, done, cid):
             raise Snooze("another run took this record over", after=ANOTHER_WRITES)
         if done and row.wanted is None and row.cid is None:
             # A write whose answer got lost may still arrive, and nothing on the server would refuse it.
@@ -74,70 +76,44 @@ async def _bring(record_id: str, mine: str) -> None:
     raise Unavailable("the record is changed faster than it can be written")
 
 
-async def _send(pds: Pds, row: PdsRecord) -> tuple[bool, str | None]:
-    """Make the server's record what this row wants. Returns whether it is now, and the CID of what is there."""
-    record, replaced = row.wanted, row.cid
-    if row.kind in SHARED:
-        there = await _there(pds, row)
-        if there and _is_wanted(row, there):
-            return True, str(there["cid"])
-        record, replaced = merged(row.kind, record, there and there["value"]), str(there["cid"]) if there else None
+async def _create_with_others(pds: Pds, row: PdsRecord, mine: str) -> str | None:
+    """Create a new record together with others of its account and kind that wait.
+
+    Gives its CID; None when there are none, or when they are not taken together. Then each is written by itself.
+    """
+    # A list that waits still changes: its own run writes it once.
+    if row.kind == Kind.LIST or row.wanted is None or row.cid is not None or row.error is not None:
+        return None
+    others = await leases.take_new(row, mine, MOST_TOGETHER - 1)
+    if not others:
+        return None
     try:
-        if row.wanted is None:
-            swap = {"swapRecord": row.cid} if row.cid else {}
-            await pds.procedure("com.atproto.repo.deleteRecord", _place(row) | swap)
-            return True, None
-        body = {**_place(row), "record": record, "swapRecord": replaced, "validate": False}
-        return True, str((await pds.procedure("com.atproto.repo.putRecord", body))["cid"])
-    except Refused as error:
-        if error.name != "InvalidSwap":
+        cid, *cids = await create_together(pds, [row, *others])
+        for other, its in zip(others, cids, strict=True):
+            await _note_sent(other, mine, True, its)
+    except BacklineError as error:
+        # With an error in its row none of them is sent along again, and each tells by itself what is wrong with it.
+        for other in others:
+            await leases.note(other.id, mine, {"error": f"not written together with others: {error.detail}"})
+        # The reference PDS answers 500 when one of them is there already. A server that is away says so once more.
+        if isinstance(error, RateLimited) or not isinstance(error, Refused | Unavailable):
             raise
-    # Somebody else changed it, or an attempt wrote it and could not note that.
-    there = await _there(pds, row)
-    return _is_wanted(row, there), str(there["cid"]) if there else None
+        return None
+    finally:
+        await leases.give_back(mine, *(other.id for other in others))
+    return cid
 
 
-def _place(row: PdsRecord) -> dict[str, str]:
-    return {"repo": row.did, "collection": row.collection, "rkey": row.rkey}
-
-
-def _is_wanted(row: PdsRecord, there: dict[str, Any] | None) -> bool:
-    found = there["value"] if there else None
-    return bool(found == merged(row.kind, row.wanted, found))
-
-
-async def _there(pds: Pds, row: PdsRecord) -> dict[str, Any] | None:
-    try:
-        return await pds.query("com.atproto.repo.getRecord", **_place(row))
-    except Refused as error:
-        if error.name == "RecordNotFound":
-            return None
-        await pds.must_be_active()
-        raise
-
-
-async def _take(record_id: str, mine: str) -> None:
-    moment = now()
-    free = or_(PdsRecord.writer.is_(None), PdsRecord.writer == mine, PdsRecord.writer_until < moment)
-    statement = (
-        update(PdsRecord)
-        .where(PdsRecord.id == record_id, free)
-        .values(writer=mine, writer_until=moment + LEASE, updated_at=PdsRecord.updated_at)
-    )
-    async with unit_of_work() as unit:
-        taken = (await unit.connection.execute(statement)).rowcount
-    if taken:
-        return
-    if await get_record(record_id) is None:
-        raise NotFound(f"there is no record {record_id}", field="record_id")
-    raise Snooze("another run writes this record", after=ANOTHER_WRITES)
-
-
-async def _change(record_id: str, mine: str, values: dict[str, Any]) -> bool:
-    """Write this into the row, if it is still in hand here. Returns whether it was."""
-    statement = update(PdsRecord).where(PdsRecord.id == record_id, PdsRecord.writer == mine).values(**values)
-    async with unit_of_work() as unit:
-        return bool((await unit.connection.execute(statement)).rowcount)
+async def _note_sent(row: PdsRecord, mine: str, done: bool, cid: str | None) -> bool:
+    """Note what the server has now. Returns False when another run took the record over meanwhile."""
+    values: dict[str, Any] = {"cid": cid}
+    if done:
+        values |= {"written_revision": row.wanted_revision, "error": None, "refused": False}
+    if await leases.note(row.id, mine, values):
+        return True
+    # What was written here may be older than what the other run wrote.
+    await schedule_recheck.using(after=RECHECK_AFTER_S)(row.id)
+    return False
 
 
 @task(queue="federation", retry=RETRY, timeout=TIMEOUT_S, key="write:{record_id}:{revision}")
@@ -157,8 +133,8 @@ async def recheck(record_id: str) -> bool:
     if row is None or row.written_revision != row.wanted_revision:
         return True  # a write is on its way anyway
     async with pds_of(row.did) as pds:
-        there = await _there(pds, row)
-    if _is_wanted(row, there):
+        there = await look_up(pds, row)
+    if is_wanted(row, there):
         return True
     statement = (
         update(PdsRecord)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import trustme
 from sqlalchemy import update
 
 from backend.db.ids import new_id
@@ -49,9 +50,16 @@ async def faulty(platform: NetworkServer) -> AsyncIterator[FaultyPds]:
 
 
 @pytest.fixture(scope="session")
-def fronted_network() -> Iterator[NetworkServer]:
+def authority() -> trustme.CA:
+    """Who certifies names under backline.fm, for the PDS of `fronted_network`."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def fronted_network(authority: trustme.CA) -> Iterator[NetworkServer]:
     """A second network, whose PDS calls itself by a port where `front` listens."""
-    with NetworkServer(public_port=free_port()) as server:
+    certificate = authority.cert_pem.bytes().decode()
+    with NetworkServer(public_port=free_port(), authority=certificate) as server:
         yield server
 
 
