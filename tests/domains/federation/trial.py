@@ -29,6 +29,7 @@ class Trial:
     def __init__(self, social: Social, did: str, pds_url: str) -> None:
         self.social, self.did, self._pds_url = social, did, pds_url
         self.about = self.subject = ""
+        self.puts = f"com.atproto.repo.putRecord {collection_of(social.kind)}"  # how a proxy counts its writes
         self._before: set[str] = set()
 
     async def prepare(self) -> None:
