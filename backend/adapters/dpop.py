@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from backend.adapters.outbound import Answer, Outbound
+from backend.adapters.outbound import Answer, Content, Outbound
 
 NONCES_KEPT = 1000
 NONCE_LIMIT = 500
@@ -38,7 +38,8 @@ async def fetch_proven(
     token: str | None = None,
     params: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
-    content: bytes | None = None,
+    content: Content | None = None,
+    timeout_s: float | None = None,
 ) -> Answer:
     """Like `Outbound.fetch`, with a proof by `key` (PEM), and for `token` where one is sent. Raises the same.
 
@@ -51,7 +52,7 @@ async def fetch_proven(
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
     for last in (False, True):
         sent["DPoP"] = DPoPManager.create_proof(method, url, private, nonces.get(origin), token)
-        answer = await http.fetch(method, url, params=params, headers=sent, content=content)
+        answer = await http.fetch(method, url, params=params, headers=sent, content=content, timeout_s=timeout_s)
         _note_nonce(origin, answer)
         if last or not _wants_nonce(answer):
             break

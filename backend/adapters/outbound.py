@@ -22,6 +22,9 @@ from backend.errors import BadAnswer, InvalidInput, Unavailable, UnsafeAddress
 from backend.settings import get_settings
 from backend.settings.network import NetworkSettings
 
+# What is called gives the same bytes anew for each try.
+Content = bytes | AsyncIterator[bytes] | Callable[[], AsyncIterator[bytes]]
+
 LIMIT_BYTES = 1_000_000
 REDIRECTS = 3
 AGENT = "Backline"
@@ -57,26 +60,32 @@ class Outbound:
         *,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        content: bytes | AsyncIterator[bytes] | None = None,
+        content: Content | None = None,
         limit: int = LIMIT_BYTES,
         follow: bool = False,
+        timeout_s: float | None = None,
     ) -> Answer:
         """Ask, and read the whole answer, whatever its status. `limit` is the answer's largest size in bytes.
+
+        `timeout_s` is for what takes longer than most, such as an upload.
 
         Raises UnsafeAddress, InvalidInput for what is no URL, Unavailable when no answer comes in time, BadAnswer when
         it cannot be read or is too large.
         """
-        host = _host(url)
+        host, patience_s = _host(url), timeout_s or self._timeout_s
+        sent = content() if callable(content) else content
         try:
-            async with asyncio.timeout(self._timeout_s):
-                request = self._client.build_request(method, url, params=params, headers=headers, content=content)
+            async with asyncio.timeout(patience_s):
+                request = self._client.build_request(
+                    method, url, params=params, headers=headers, content=sent, timeout=patience_s
+                )
                 response = await self._client.send(request, stream=True, follow_redirects=follow)
                 try:
                     return Answer(response.status_code, dict(response.headers), await _read(response, limit))
                 finally:
                     await response.aclose()
         except TimeoutError:
-            raise Unavailable(f"{host} did not answer within {self._timeout_s:g} s") from None
+            raise Unavailable(f"{host} did not answer within {patience_s:g} s") from None
         except (httpx.TooManyRedirects, httpx.RemoteProtocolError, httpx.UnsupportedProtocol) as error:
             raise BadAnswer(f"{host} cannot be understood: {error}") from None
         except httpx.TransportError as error:

@@ -3,16 +3,17 @@
 import email.utils
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from backend.adapters.dpop import fetch_proven
-from backend.adapters.outbound import Answer, Outbound
-from backend.errors import BadAnswer, RateLimited, Refused, Unavailable
+from backend.adapters.outbound import Answer, Content, Outbound
+from backend.errors import BadAnswer, RateLimited, Refused, TooLarge, Unavailable
 
 TOKEN_ERRORS = {"ExpiredToken", "InvalidToken", "AuthMissing", "AuthenticationRequired"}
 SAID_LIMIT = 300
+UPLOAD_TIMEOUT_S = 1800.0
 
 
 class TokenRefused(Refused):
@@ -36,22 +37,26 @@ class Xrpc:
 
     async def procedure(self, method: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
         """Change something. Raises the same."""
-        return await self._call("POST", method, body=body)
+        if body is None:
+            return await self._call("POST", method)
+        return await self._call("POST", method, {"Content-Type": "application/json"}, json.dumps(body).encode())
+
+    async def upload(
+        self, method: str, mime: str, size: int, content: Callable[[], AsyncIterator[bytes]]
+    ) -> dict[str, Any]:
+        """Send `size` bytes, which `content` gives anew for each try. Raises the same, and TooLarge."""
+        return await self._call("POST", method, {"Content-Type": mime, "Content-Length": str(size)}, content)
 
     async def _call(
         self,
         verb: str,
         method: str,
+        headers: Mapping[str, str] | None = None,
+        content: Content | None = None,
         params: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | None = None,
     ) -> dict[str, Any]:
-        headers = {"Accept": "application/json"}
-        content = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            content = json.dumps(body).encode()
-        url = f"{self.service}/xrpc/{method}"
-        answer = await self._fetch(verb, url, params, headers, content)
+        sent = {"Accept": "application/json", **(headers or {})}
+        answer = await self._fetch(verb, f"{self.service}/xrpc/{method}", params, sent, content)
         if answer.status == 200:
             found = answer.json() if answer.body else {}
             if not isinstance(found, dict):
@@ -60,15 +65,17 @@ class Xrpc:
         raise error_of(method, answer)
 
     async def _fetch(
-        self, verb: str, url: str, params: Mapping[str, str] | None, headers: dict[str, str], content: bytes | None
+        self, verb: str, url: str, params: Mapping[str, str] | None, headers: dict[str, str], content: Content | None
     ) -> Answer:
+        timeout_s = UPLOAD_TIMEOUT_S if callable(content) else None
         if self._key is not None:
             return await fetch_proven(
-                self._http, verb, url, key=self._key, token=self._token, params=params, headers=headers, content=content
-            )
+                self._http, verb, url, key=self._key, token=self._token, params=params, headers=headers,
+                content=content, timeout_s=timeout_s,
+            )  # fmt: skip
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"
-        return await self._http.fetch(verb, url, params=params, headers=headers, content=content)
+        return await self._http.fetch(verb, url, params=params, headers=headers, content=content, timeout_s=timeout_s)
 
 
 def error_of(asked: str, answer: Answer) -> Exception:
@@ -81,6 +88,8 @@ def error_of(asked: str, answer: Answer) -> Exception:
         return Unavailable(words, after=retry_after(answer.headers))
     if answer.status == 401 or name in TOKEN_ERRORS:
         return TokenRefused(words, name=name)
+    if answer.status == 413:
+        return TooLarge(words)
     if 300 <= answer.status < 400:
         return BadAnswer(f"{words}: it sends us elsewhere, which is not followed")
     return Refused(words, name=name)

@@ -30,8 +30,10 @@ from backend.api import (
     queues,
     reports,
     runs,
+    saved_audio,
     schedules,
     session,
+    steps,
     tracks,
 )
 from backend.api.boundary import RequestBoundary
@@ -51,9 +53,11 @@ ROUTERS = (
     profile.router,
     oauth.router,
     tracks.router,
+    steps.router,
     artwork.router,
     own_tracks.router,
     publications.router,
+    saved_audio.router,
     likes.router,
     albums.router,
     comments.router,

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
 
+from backend.api.state import AppSettings
 from backend.domains.federation.sign_ins import Role, find_sign_in
 from backend.domains.media.access import NOBODY, Person, must_own
 from backend.errors import Forbidden, SignInRequired
@@ -112,3 +113,20 @@ async def _signed_in(caller: MaybeCaller) -> Caller:
 
 SignedIn = Annotated[Caller, Depends(_signed_in)]
 """Who calls. Anybody else gets a 401."""
+
+
+def needs(role: Role) -> Any:
+    """A route's dependency: a caller with this role, or anybody at all where Backline is not closed.
+
+    Raises SignInRequired and Forbidden.
+    """
+
+    async def check(caller: MaybeCaller, settings: AppSettings) -> None:
+        if settings.http.closed:
+            (await _signed_in(caller)).must_be(role)
+
+    return Depends(check)
+
+
+UPLOADS, LOOKS, ACTS = needs(Role.ARTIST), needs(Role.VIEWER), needs(Role.OPERATOR)
+REFUSED = (401, 403)  # what those answer

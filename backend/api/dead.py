@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from backend.api import examples
 from backend.api.body import SmallBody
+from backend.api.caller import ACTS, LOOKS, REFUSED
 from backend.api.paging import Cursor, page
 from backend.api.problems import problems
 from backend.api.runs import RunPage
@@ -17,7 +18,7 @@ from backend.runtime import dead_letters, runs
 from backend.runtime.dead_letters import DeadGroup
 from backend.runtime.runs import RunFilter
 
-router = APIRouter(prefix="/dead", tags=["dead runs"], route_class=SmallBody)
+router = APIRouter(prefix="/dead", tags=["dead runs"], route_class=SmallBody, dependencies=[LOOKS])
 
 
 class Matching(BaseModel):
@@ -75,7 +76,9 @@ class Done(BaseModel):
     remaining: int = Field(description="Matching dead runs that are left; ask again when one request was not enough.")
 
 
-@router.get("", summary="List dead runs", responses={200: examples.shown(examples.DEAD_PAGE)} | problems(422, 503))
+@router.get(
+    "", summary="List dead runs", responses={200: examples.shown(examples.DEAD_PAGE)} | problems(*REFUSED, 422, 503)
+)
 async def list_dead(request: Request, settings: AppSettings, query: Annotated[DeadQuery, Query()]) -> RunPage:
     """Dead runs that match, newest first."""
     bounds = settings.dead_letters
@@ -90,7 +93,7 @@ async def list_dead(request: Request, settings: AppSettings, query: Annotated[De
 @router.get(
     "/groups",
     summary="Group dead runs by error",
-    responses={200: examples.shown([examples.DEAD_GROUP])} | problems(503),
+    responses={200: examples.shown([examples.DEAD_GROUP])} | problems(*REFUSED, 503),
 )
 async def group_dead() -> list[DeadGroup]:
     """What runs die of: errors that read alike are one group, the largest first."""
@@ -99,8 +102,9 @@ async def group_dead() -> list[DeadGroup]:
 
 @router.post(
     "/requeue",
+    dependencies=[ACTS],
     summary="Requeue dead runs",
-    responses={200: examples.shown({"done": 17, "remaining": 0})} | problems(400, 404, 413, 422, 503),
+    responses={200: examples.shown({"done": 17, "remaining": 0})} | problems(*REFUSED, 400, 404, 413, 422, 503),
 )
 async def requeue_dead(selection: Selection) -> Done:
     """Run dead runs again with fresh attempts: at most DLQ_REQUEUE_LIMIT in one request."""
@@ -109,8 +113,9 @@ async def requeue_dead(selection: Selection) -> Done:
 
 @router.post(
     "/purge",
+    dependencies=[ACTS],
     summary="Purge dead runs",
-    responses={200: examples.shown({"done": 17, "remaining": 0})} | problems(400, 413, 422, 503),
+    responses={200: examples.shown({"done": 17, "remaining": 0})} | problems(*REFUSED, 400, 413, 422, 503),
 )
 async def purge_dead(selection: Selection) -> Done:
     """Delete dead runs with their attempts, for ever: at most DLQ_PURGE_LIMIT in one request."""

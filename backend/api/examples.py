@@ -173,6 +173,7 @@ TRACK = {
     "links": {
         "self": f"/tracks/{TRACK_ID}",
         "page": f"/t/{TRACK_ID}",
+        "steps": f"/tracks/{TRACK_ID}/steps",
         "runs": f"/runs?text={VERSION_ID}",
         "hls": f"/tracks/{TRACK_ID}/hls/master.m3u8",
         "hls_opus": f"/tracks/{TRACK_ID}/hls/hls_opus/playlist.m3u8",
@@ -218,7 +219,7 @@ UPLOADED = {
     "links": {
         "track": f"/tracks/{TRACK_ID}",
         "runs": f"/runs?text={VERSION_ID}",
-        "stream": f"/runs/{RUN_ID}/stream",
+        "stream": f"/tracks/{TRACK_ID}/steps/{RUN_ID}/stream",
     },
 }
 

@@ -17,6 +17,7 @@ from backend.api.version_examples import REPLACED, VERSION_PAGE
 from backend.db.session import unit_of_work
 from backend.domains.federation.albums import schedule_lists_with
 from backend.domains.federation.publication import forget_publication
+from backend.domains.federation.save_audio import close_audio
 from backend.domains.media import history, tracks
 from backend.domains.media.access import check_owner
 from backend.domains.media.changes import change_track as change
@@ -60,7 +61,11 @@ class Replaced(BaseModel):
 )
 async def change_track(track_id: TrackId, caller: SignedIn, changes: Changes) -> Track:
     """Change the title, or open and close the gate. A run then moves the audio between the buckets: see `runs`."""
-    await change(track_id, caller.person, changes.title, changes.gated)
+    async with unit_of_work():
+        await change(track_id, caller.person, changes.title, changes.gated)
+        if changes.gated:
+            # On the artist's own server it is open to everybody until then.
+            await close_audio(track_id)
     return Track.of(await tracks.get_track(track_id, caller.person))
 
 
@@ -80,7 +85,7 @@ async def replace_track_audio(request: Request, track_id: TrackId, settings: App
         made = await replace_audio(track_id, caller.person, file.chunks, file.name)
     here = f"/tracks/{track_id}"
     links = {"track": here, "versions": f"{here}/versions", "runs": f"/runs?text={made.version_id}"}
-    links["stream"] = f"/runs/{made.run_id}/stream"
+    links["stream"] = f"{here}/steps/{made.run_id}/stream"
     return Replaced(version_id=made.version_id, run_ids=[made.run_id], links=links)
 
 

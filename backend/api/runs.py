@@ -1,8 +1,9 @@
 """Runs over HTTP: find them, look at one, follow it live, cancel it, requeue it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Path, Query, Request
@@ -10,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from backend.api import examples
 from backend.api.body import SmallBody
+from backend.api.caller import ACTS, LOOKS, REFUSED
 from backend.api.paging import Cursor, page
 from backend.api.problems import problems
 from backend.api.sse import KEEPALIVE, RECONNECT, EventStream, encode, with_pauses
@@ -20,7 +22,7 @@ from backend.runtime.runs import RunFilter
 from backend.runtime.views import RunView
 from backend.runtime.watch import watch_run
 
-router = APIRouter(prefix="/runs", tags=["runs"], route_class=SmallBody)
+router = APIRouter(prefix="/runs", tags=["runs"], route_class=SmallBody, dependencies=[LOOKS])
 
 RunId = Annotated[str, Path(description="The run's id.", examples=[examples.RUN["id"]])]
 
@@ -58,7 +60,7 @@ class RunQuery(BaseModel):
         return RunFilter(**self.model_dump(exclude={"cursor", "limit"}))
 
 
-@router.get("", summary="List runs", responses={200: examples.shown(examples.RUN_PAGE)} | problems(422, 503))
+@router.get("", summary="List runs", responses={200: examples.shown(examples.RUN_PAGE)} | problems(*REFUSED, 422, 503))
 async def list_runs(request: Request, query: Annotated[RunQuery, Query()]) -> RunPage:
     """Runs that match every given filter, newest first. Follow `next` for more."""
     found = await runs.list_runs(query.to_filter(), limit=query.limit + 1, before=query.cursor)
@@ -66,7 +68,9 @@ async def list_runs(request: Request, query: Annotated[RunQuery, Query()]) -> Ru
     return RunPage(items=items, next=following)
 
 
-@router.get("/{run_id}", summary="Show a run", responses={200: examples.shown(examples.RUN)} | problems(404, 503))
+@router.get(
+    "/{run_id}", summary="Show a run", responses={200: examples.shown(examples.RUN)} | problems(*REFUSED, 404, 503)
+)
 async def show_run(run_id: RunId) -> RunView:
     """One run with every attempt, each with its error, its traceback and its log."""
     return await runs.get_run(run_id)
@@ -74,8 +78,9 @@ async def show_run(run_id: RunId) -> RunView:
 
 @router.post(
     "/{run_id}/cancel",
+    dependencies=[ACTS],
     summary="Cancel a run",
-    responses={200: examples.shown(examples.CANCELLED_RUN)} | problems(404, 409, 503),
+    responses={200: examples.shown(examples.CANCELLED_RUN)} | problems(*REFUSED, 404, 409, 503),
 )
 async def cancel_run(run_id: RunId) -> RunView:
     """Cancel a run that has not ended. A running one is stopped with its children; follow its stream for the end."""
@@ -84,8 +89,9 @@ async def cancel_run(run_id: RunId) -> RunView:
 
 @router.post(
     "/{run_id}/requeue",
+    dependencies=[ACTS],
     summary="Requeue a run",
-    responses={200: examples.shown(examples.WAITING_RUN)} | problems(400, 404, 409, 422, 503),
+    responses={200: examples.shown(examples.WAITING_RUN)} | problems(*REFUSED, 400, 404, 409, 422, 503),
 )
 async def requeue_run(run_id: RunId, how: Annotated[Requeue | None, Body()] = None) -> RunView:
     """Run a run that has ended once more, as it was or with edited arguments. Its earlier attempts stay."""
@@ -97,7 +103,7 @@ async def requeue_run(run_id: RunId, how: Annotated[Requeue | None, Body()] = No
     summary="Follow a run",
     response_class=EventStream,
     status_code=200,
-    responses={200: examples.streamed(examples.STREAM)} | problems(404, 422, 503),
+    responses={200: examples.streamed(examples.STREAM)} | problems(*REFUSED, 404, 422, 503),
 )
 async def stream_run(
     run_id: RunId,
@@ -111,9 +117,16 @@ async def stream_run(
 
 
 async def follow(
-    run_id: str, last_event_id: int | None, keepalive: float, closing: asyncio.Event
+    run_id: str,
+    last_event_id: int | None,
+    keepalive: float,
+    closing: asyncio.Event,
+    show: Callable[[dict[str, Any]], object] = lambda run: run,
 ) -> AsyncGenerator[bytes, None]:
-    """The events of a run as they go over the wire, from the one after `last_event_id`, to its end."""
+    """The events of a run as they go over the wire, from the one after `last_event_id`, to its end.
+
+    `show` gives what is told of the run.
+    """
     yield RECONNECT
     number, run = last_event_id, None
     async with aclosing(with_pauses(watch_run(run_id, last_event_id), keepalive, closing)) as events:
@@ -122,6 +135,6 @@ async def follow(
                 yield KEEPALIVE
                 continue
             number, run = event.id, event.run
-            yield encode(event.kind, run, number)
+            yield encode(event.kind, show(run), number)
     if not closing.is_set():
-        yield encode("end", run or await runs.get_run(run_id), number)
+        yield encode("end", show(run or asdict(await runs.get_run(run_id))), number)

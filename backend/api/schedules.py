@@ -7,11 +7,12 @@ from pydantic import BaseModel, Field
 
 from backend.api import examples
 from backend.api.body import SmallBody
+from backend.api.caller import ACTS, LOOKS, REFUSED
 from backend.api.problems import problems
 from backend.runtime import schedules
 from backend.runtime.schedules import ScheduleView
 
-router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=SmallBody)
+router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=SmallBody, dependencies=[LOOKS])
 
 Task = Annotated[str, Path(description="Name of the scheduled task.", examples=["prune_ledger"])]
 
@@ -41,14 +42,20 @@ class Accepted(BaseModel):
     links: dict[str, str]
 
 
-@router.get("", summary="List schedules", responses={200: examples.shown([examples.SCHEDULE])} | problems(503))
+@router.get(
+    "", summary="List schedules", responses={200: examples.shown([examples.SCHEDULE])} | problems(*REFUSED, 503)
+)
 async def list_schedules() -> list[ScheduleView]:
     """Every declared schedule: the code's timing, the operator's, the next time and the last run."""
     return await schedules.list_schedules()
 
 
 @router.post(
-    "/{task}/pause", summary="Pause a schedule", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404, 503)
+    "/{task}/pause",
+    dependencies=[ACTS],
+    summary="Pause a schedule",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(*REFUSED, 404, 503),
 )
 async def pause_schedule(task: Task) -> None:
     """Fire no more until it is resumed. Survives a deploy."""
@@ -56,7 +63,11 @@ async def pause_schedule(task: Task) -> None:
 
 
 @router.post(
-    "/{task}/resume", summary="Resume a schedule", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404, 503)
+    "/{task}/resume",
+    dependencies=[ACTS],
+    summary="Resume a schedule",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(*REFUSED, 404, 503),
 )
 async def resume_schedule(task: Task) -> None:
     """Fire again at the next due time."""
@@ -65,9 +76,10 @@ async def resume_schedule(task: Task) -> None:
 
 @router.post(
     "/{task}/run",
+    dependencies=[ACTS],
     summary="Run a schedule now",
     status_code=status.HTTP_202_ACCEPTED,
-    responses={202: examples.shown(examples.ACCEPTED)} | problems(400, 404, 422, 503),
+    responses={202: examples.shown(examples.ACCEPTED)} | problems(*REFUSED, 400, 404, 422, 503),
 )
 async def run_schedule(task: Task, how: Annotated[RunNow | None, Body()] = None) -> Accepted:
     """Run it once, now, whatever its timing says, with its own arguments if you like."""
@@ -78,9 +90,10 @@ async def run_schedule(task: Task, how: Annotated[RunNow | None, Body()] = None)
 
 @router.put(
     "/{task}/interval",
+    dependencies=[ACTS],
     summary="Change a schedule",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(400, 404, 422, 503),
+    responses=problems(*REFUSED, 400, 404, 422, 503),
 )
 async def set_interval(task: Task, wanted: Interval) -> None:
     """Give a schedule another timing. It is kept in the database and survives a deploy."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.api import examples
-from backend.api.caller import MaybeCaller, person_of
+from backend.api.caller import UPLOADS, MaybeCaller, person_of
 from backend.api.media_delivery import deliver_media
 from backend.api.multipart import incoming_file
 from backend.api.paging import Cursor, page
@@ -45,14 +45,19 @@ class Track(BaseModel):
     created_at: datetime
     version: VersionView
     links: dict[str, str] = Field(
-        description="`self`, `page`, `runs`, and once made: `hls` for every stream, each format's playlist, waveform, artwork."
+        description="`self`, `page`, `steps`, for operators `runs`, and once made: `hls` for every stream, each format's playlist, waveform, artwork."
     )
 
     @classmethod
     def of(cls, view: TrackView) -> "Track":
         """From the domain's view."""
         here = f"/tracks/{view.id}"
-        links = {"self": here, "page": f"/t/{view.id}", "runs": f"/runs?text={view.version.id}"}
+        links = {
+            "self": here,
+            "page": f"/t/{view.id}",
+            "steps": f"{here}/steps",
+            "runs": f"/runs?text={view.version.id}",
+        }
         if view.version.master_url:
             links["hls"] = f"{here}/hls/master.m3u8"
         for stream in view.version.streams:
@@ -112,14 +117,15 @@ UPLOAD_BODY = {
 @router.post(
     "",
     summary="Upload a track",
+    dependencies=[UPLOADS],
     status_code=status.HTTP_202_ACCEPTED,
-    responses={202: examples.shown(examples.UPLOADED)} | problems(401, 413, 415, 422, 503),
+    responses={202: examples.shown(examples.UPLOADED)} | problems(401, 403, 413, 415, 422, 503),
     openapi_extra={"requestBody": UPLOAD_BODY},
 )
 async def upload_track(request: Request, settings: AppSettings, caller: MaybeCaller) -> Uploaded:
     """Send audio as a multipart form (fields first, then the file) or as the bare body with `?title=&artist=&filename=`.
 
-    It streams into private storage and is looked at, made playable and measured in the background: follow the runs.
+    It streams into private storage and is looked at, made playable and measured in the background: follow the steps.
     What the file is, its first bytes say. Nothing is kept of an upload that is refused or breaks off.
     """
     refuse_at_once(request, settings)
@@ -128,7 +134,8 @@ async def upload_track(request: Request, settings: AppSettings, caller: MaybeCal
         title, artist = file.fields.get("title"), file.fields.get("artist")
         made = await store_upload(file.chunks, file.name, title, artist, caller.did if caller else None)
     track = Track.of(await tracks.get_track(made.track_id, person_of(caller)))
-    links = {"track": track.links["self"], "runs": track.links["runs"], "stream": f"/runs/{made.run_id}/stream"}
+    links = {"track": track.links["self"], "runs": track.links["runs"]}
+    links["stream"] = f"{track.links['steps']}/{made.run_id}/stream"
     return Uploaded(track=track, run_ids=[made.run_id], links=links)
 
 

@@ -30,6 +30,6 @@ REPLACED = {
         "track": f"/tracks/{TRACK_ID}",
         "versions": f"/tracks/{TRACK_ID}/versions",
         "runs": f"/runs?text={VERSION_ID}",
-        "stream": f"/runs/{RUN_ID}/stream",
+        "stream": f"/tracks/{TRACK_ID}/steps/{RUN_ID}/stream",
     },
 }

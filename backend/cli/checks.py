@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.adapters import ffmpeg
 from backend.db.migrate import revisions
 from backend.db.session import Database, open_database
+from backend.domains.federation.oauth_client import this_client
 from backend.errors import BacklineError, Misconfigured
 from backend.settings import Settings, get_settings
 from backend.storage import open_storage
@@ -208,6 +209,20 @@ async def check_services(settings: Settings) -> list[Finding]:
     ]
 
 
+async def check_oauth(settings: Settings) -> list[Finding]:
+    """Whether people can sign in with OAuth, and how long that lasts."""
+    try:
+        client = this_client()
+    except Misconfigured as error:
+        return [
+            warn("oauth", f"nobody can sign in with it: {error.detail}", "set HTTP_PUBLIC_URL to the public address")
+        ]
+    back = f"people come back to {client.redirect_uri}"
+    if client.loopback or client.signer is not None:
+        return [ok("oauth", back)]
+    return [warn("oauth", f"{back}, for about two weeks", "set OAUTH_KEYS, and sign-ins last longer")]
+
+
 async def check_disk(settings: Settings) -> list[Finding]:
     """There is room for uploads and temporary files."""
     data_dir = settings.database.data_dir.absolute()
@@ -228,4 +243,12 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-CHECKS: tuple[Check, ...] = (check_ffmpeg, check_database, check_redis, check_storage, check_disk, check_services)
+CHECKS: tuple[Check, ...] = (
+    check_ffmpeg,
+    check_database,
+    check_redis,
+    check_storage,
+    check_disk,
+    check_services,
+    check_oauth,
+)

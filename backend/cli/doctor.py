@@ -10,7 +10,7 @@ from backend.cli.session import AsJson, ExitCode, command
 
 @command
 async def doctor(as_json: AsJson = False) -> None:
-    """Check Python, ffmpeg, database, migrations, Redis, storage, disk, services and settings. Exit code 1 when one fails."""
+    """Check Python, ffmpeg, database, migrations, Redis, storage, disk, services, OAuth and settings. Exit code 1 when one fails."""
     findings, settings = read_settings()
     for check in CHECKS if settings else ():
         findings += await check(settings) if settings else []

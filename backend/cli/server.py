@@ -29,8 +29,10 @@ async def serve(
 ) -> None:
     """The API, and runs in the same process unless WORKERS_ENABLED=0. A stop drains; a second one does not wait."""
     settings = get_settings()
+    if host is not None:  # who may do what depends on it, too
+        settings.http = settings.http.model_copy(update={"http_host": host})
     app = traced_app(settings)
-    where = host or settings.http.http_host, settings.http.http_port if port is None else port
+    where = settings.http.http_host, settings.http.http_port if port is None else port
     async with stop_signals() as stop, serving(app, *where, patience_s=PATIENCE_S) as url:
         logger.info("listening on %s", url)
         await stop.wait()

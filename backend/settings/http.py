@@ -1,6 +1,7 @@
 """The HTTP process."""
 
 import re
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
@@ -15,7 +16,12 @@ class HttpSettings(Section):
     http_host: str = Field("127.0.0.1", description="Address the API listens on.")
     http_port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
     http_public_url: str = Field(
-        "http://127.0.0.1:8000", description="Under which URL others reach the API; it stands in published records."
+        "http://127.0.0.1:8000",
+        description="Under which URL others reach the API; it stands in published records, and is who we are for OAuth.",
+    )
+    feature_require_auth: bool | None = Field(
+        None,
+        description="Whether operators' routes and uploads need a sign-in. Unset: yes, unless HTTP_HOST is this machine alone.",
     )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = Field(
         "INFO", description="Lowest level that is logged."
@@ -26,6 +32,13 @@ class HttpSettings(Section):
     player_origins: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(), description="Other sites whose players may fetch tracks, as origins with commas; `*` for any."
     )
+
+    @property
+    def closed(self) -> bool:
+        """Whether strangers are kept out of what operators see and do."""
+        if self.feature_require_auth is not None:
+            return self.feature_require_auth
+        return not (self.http_host == "localhost" or _is_loopback(self.http_host))
 
     @field_validator("http_public_url")
     @classmethod
@@ -43,3 +56,10 @@ class HttpSettings(Section):
             if wrong:
                 raise ValueError(f"write origins like https://radio.example with commas between; {wrong[0]!r} is none")
         return origins
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

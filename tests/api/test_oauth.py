@@ -133,10 +133,9 @@ async def test_servers_know_us_by_a_document(api: httpx.AsyncClient, monkeypatch
     assert shown["scope"].split()[0] == "atproto"
     assert {"repo:fm.backline.track", "repo:fm.teal.feed.play", "blob:audio/*"} <= set(shown["scope"].split())
     assert "transition:generic" not in shown["scope"]
-    for unfit in ("http://music.example.com", "https://music.example.com:8443"):
-        set_environment(monkeypatch, HTTP_PUBLIC_URL=unfit)
-        refused = await api.post("/session/oauth", json={"identifier": "alice.test"})
-        assert (refused.status_code, refused.json()["field"]) == (500, "HTTP_PUBLIC_URL")
+    set_environment(monkeypatch, HTTP_PUBLIC_URL="http://music.example.com")
+    refused = await api.post("/session/oauth", json={"identifier": "alice.test"})
+    assert (refused.status_code, refused.json()["field"]) == (500, "HTTP_PUBLIC_URL")
 
 
 async def test_on_a_loopback_address_the_id_says_everything(

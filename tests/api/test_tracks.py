@@ -67,7 +67,7 @@ async def test_a_track_goes_all_the_way_through(api: httpx.AsyncClient, wav: Pat
     assert track["version"]["loudness"]["integrated_lufs"] < 0
     waveforms = {f"waveform_{kind}" for kind in ("json", "dat", "png")}
     streams = {"hls", "hls_opus", "hls_aac"}
-    assert set(track["links"]) == {"self", "page", "runs", *streams, *waveforms, "artwork", "thumbnail"}
+    assert set(track["links"]) == {"self", "page", "steps", "runs", *streams, *waveforms, "artwork", "thumbnail"}
     runs = (await api.get(track["links"]["runs"])).json()["items"]
     assert {run["task"] for run in runs} == {"ingest_upload", "transcode_version"}
     assert {run["state"] for run in runs} == {"succeeded"}
@@ -214,7 +214,7 @@ async def test_a_file_that_is_cut_short_fails_with_a_reason(api: httpx.AsyncClie
     assert "cut short" in track["version"]["error"]
     [run] = (await api.get(track["links"]["runs"])).json()["items"]
     assert (run["state"], run["error_type"], run["attempt"]) == ("dead", "InvalidInput", 1)
-    assert set(track["links"]) == {"self", "page", "runs"}
+    assert set(track["links"]) == {"self", "page", "steps", "runs"}
 
 
 async def test_a_large_upload_is_not_held_in_memory(

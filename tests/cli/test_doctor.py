@@ -24,9 +24,18 @@ def test_all_is_well_but_for_redis(backline: Terminal) -> None:
     ran = backline("doctor", "--json")
     found = findings(ran)
     assert (ran.code, ran.json["verdict"]) == (0, "warn")
-    assert {"python", "settings", "ffmpeg", "database", "migrations", "redis", "storage", "disk", "services"} == set(
-        found
-    )
+    assert {
+        "python",
+        "settings",
+        "ffmpeg",
+        "database",
+        "migrations",
+        "redis",
+        "storage",
+        "disk",
+        "services",
+        "oauth",
+    } == set(found)
     assert found["redis"][0][0] == "warn"
     assert all(row[0] == "ok" for check, rows in found.items() if check not in ("redis", "disk") for row in rows)
     assert "libopus" in found["ffmpeg"][0][1]
@@ -147,3 +156,21 @@ def test_services_that_are_not_asked(backline: Terminal, monkeypatch: pytest.Mon
     said = [row[1] for row in findings(ran)["services"]]
     assert said[:2] == ["copyright scans: yes", "genres: none, REPLICATE_TOKEN is unset"]
     assert "hunter2" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("public", "keys", "verdict", "words"),
+    [
+        ("http://127.0.0.1:8000", None, "ok", "http://127.0.0.1:8000/oauth/callback"),
+        ("https://music.example.com", "k" * 32, "ok", "https://music.example.com/oauth/callback"),
+        ("https://music.example.com", None, "warn", "two weeks"),
+        ("http://music.example.com", None, "warn", "nobody can sign in"),
+    ],
+)
+def test_sign_in_with_oauth(
+    backline: Terminal, monkeypatch: pytest.MonkeyPatch, public: str, keys: str | None, verdict: str, words: str
+) -> None:
+    set_environment(monkeypatch, HTTP_PUBLIC_URL=public, OAUTH_KEYS=keys)
+    [row] = findings(backline("doctor", "--json"))["oauth"]
+    assert (row[0], words in row[1]) == (verdict, True)
+    assert "kkkk" not in repr(row)

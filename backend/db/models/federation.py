@@ -122,6 +122,18 @@ class PdsRecord(Base):
     )  # fmt: skip
 
 
+class SavedAudio(Base):
+    """The sound of a track that its artist wants on their own server, and what is there of it."""
+
+    __tablename__ = "saved_audio"
+
+    track_id: Mapped[str] = mapped_column(ForeignKey("tracks.id", ondelete="CASCADE"), primary_key=True)
+    version_id: Mapped[str | None] = mapped_column(String(36))  # whose sound was saved last
+    what: Mapped[str | None] = mapped_column(String(20))  # original, or the format of a stream
+    blob: Mapped[dict[str, Any] | None]  # as records name it; null: no record does, so the server has dropped it
+    saved_at: Mapped[datetime | None]
+
+
 class Like(Base):
     """Somebody likes a track."""
 

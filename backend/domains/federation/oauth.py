@@ -9,7 +9,7 @@ from atproto_oauth.pkce import PKCEManager
 from sqlalchemy import delete
 
 from backend.adapters.dpop import new_key
-from backend.adapters.identity import Identities, Identity
+from backend.adapters.identity import UNKNOWN_HANDLE, Identities, Identity
 from backend.adapters.oauth import Issued, OAuth, server_of
 from backend.adapters.outbound import Outbound, outbound
 from backend.db.base import now
@@ -73,7 +73,7 @@ async def begin(identifier: str, address: str, return_to: str = "/") -> Begun:
             "state": state,
             "redirect_uri": client.redirect_uri,
             "scope": client.scope,
-            "login_hint": identity.did,
+            "login_hint": identity.did if identity.handle == UNKNOWN_HANDLE else identity.handle,
         })  # fmt: skip
     grant = Grant(server.issuer, client.id, key, client.signer.id if client.signer else None)
     kept = {"verifier": verifier, "redirect_uri": client.redirect_uri, "grant": asdict(grant)}

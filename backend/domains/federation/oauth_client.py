@@ -30,6 +30,11 @@ class Client:
     scope: str
     signer: ClientKey | None = None
 
+    @property
+    def loopback(self) -> bool:
+        """Whether people can sign in on this machine only."""
+        return not self.id.endswith(METADATA_PATH)
+
 
 def collections() -> list[str]:
     """Every collection that this platform writes to, once each."""
@@ -66,7 +71,7 @@ def signers() -> dict[str, ClientKey]:
 def metadata() -> dict[str, object]:
     """The document that authorization servers fetch under the client's id. Raises Misconfigured, and NotFound on loopback."""
     client = this_client()
-    if not client.id.endswith(METADATA_PATH):
+    if client.loopback:
         raise NotFound("on a loopback address the client's id says everything, and there is no document")
     known_by: dict[str, object] = {"token_endpoint_auth_method": "none"}
     if client.signer is not None:

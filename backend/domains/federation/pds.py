@@ -7,7 +7,7 @@ from typing import Any
 from backend.adapters.outbound import Outbound, outbound
 from backend.adapters.xrpc import TokenRefused, Xrpc
 from backend.domains.federation.tokens import Credentials, credentials_of, give_up, refreshed
-from backend.errors import Refused
+from backend.errors import BadAnswer, Refused
 
 SCOPE_MISSING = "ScopeMissingError"
 
@@ -38,11 +38,21 @@ class Pds:
                 self._credentials, f"the account is {session.get('status') or 'not active'}", taken=True
             )
 
+    async def upload_blob(self, mime: str, size: int, content: Callable[[], AsyncIterator[bytes]]) -> dict[str, Any]:
+        """Send a blob, and get what a record says of it. Without a record that does it is soon gone.
+
+        Raises the same, TooLarge when the server takes less, and BadAnswer.
+        """
+        made = await self._call(lambda server: server.upload("com.atproto.repo.uploadBlob", mime, size, content))
+        if not isinstance(blob := made.get("blob"), dict):
+            raise BadAnswer("the server said nothing of the blob that it was sent")
+        return blob
+
     async def _call(self, call: Call) -> dict[str, Any]:
         try:
             return await self._ask(call)
         except TokenRefused:
-            self._credentials = await refreshed(self._http, self._credentials)
+            self._credentials = await refreshed(self._credentials)
         try:
             return await self._ask(call)
         except TokenRefused as error:

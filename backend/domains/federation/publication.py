@@ -11,6 +11,7 @@ from backend.db.models.media import Track, TrackVersion, VersionStatus
 from backend.db.session import Unit, database, unit_of_work
 from backend.domains.federation.lexicons import Kind
 from backend.domains.federation.records import RecordView, find_record, want
+from backend.domains.federation.saved_audio import blob_of, forget_blob
 from backend.domains.federation.writing import RETRY, TIMEOUT_S, bring, schedule_record_write
 from backend.errors import Conflict, NotFound
 from backend.runtime import scheduler, task
@@ -57,6 +58,7 @@ async def withdraw_publication(track_id: str) -> Publication:
     async with unit_of_work() as unit:
         track = await _track(unit, track_id)
         row = await want(unit, _owner(track), Kind.TRACK, track_id, None)
+        await forget_blob(unit, track_id)
         if row is None:
             raise NotFound("the track was never published", field="track_id")
         receipt = await schedule_publication(track_id, _revision(row))
@@ -105,11 +107,19 @@ async def publish(track_id: str) -> RecordView:
     """Bring a track's record to what the track is now, or away when it was withdrawn. Raises what `bring` does."""
     async with unit_of_work() as unit:
         found = await get_publication(track_id)
-        row = await unit.session.get_one(PdsRecord, found.id)
-        if row.wanted is not None:
-            track, version = await _shown(unit, track_id)
-            await want(unit, row.did, Kind.TRACK, track_id, await _content(unit, track, version))
+        await refresh_wish(unit, track_id)
     return await bring(found.id)
+
+
+async def refresh_wish(unit: Unit, track_id: str) -> None:
+    """Within this unit: the record of a published track says what the track is now. Raises NotFound, and Conflict."""
+    track = await _track(unit, track_id)
+    row = await unit.session.scalar(
+        select(PdsRecord).filter_by(did=track.artist_did, kind=Kind.TRACK, subject=track_id)
+    )
+    if row is not None and row.wanted is not None:
+        track, version = await _shown(unit, track_id)
+        await want(unit, row.did, Kind.TRACK, track_id, await _content(unit, track, version))
 
 
 @task(queue="federation", retry=RETRY, timeout=TIMEOUT_S, key="publish:{track_id}:{revision}")
@@ -158,6 +168,8 @@ async def _content(unit: Unit, track: Track, version: TrackVersion) -> dict[str,
     }
     if track.gated:
         content["supportGate"] = {"type": "any"}
+    if (blob := await blob_of(unit, track, version)) is not None:
+        content["audioBlob"] = blob
     if version.duration_s is not None:
         content["duration"] = round(version.duration_s)
     return content

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import or_, update
 
-from backend.adapters.outbound import Outbound
+from backend.adapters.outbound import Outbound, outbound
 from backend.adapters.xrpc import TokenRefused, Xrpc
 from backend.db.base import now
 from backend.db.ids import new_id
@@ -22,8 +22,12 @@ from backend.domains.federation.grants import refresh_granted
 from backend.domains.federation.vault import Tokens, seal, unseal
 from backend.errors import AuthExpired, BadAnswer, Unavailable
 
-LEASE_S = 45.0  # longer than a server is waited for
+LEASE_S = 45.0
+FETCH_S = 40.0  # less, so that no two ever send the same refresh token
 LOOK_EVERY_S = 0.1
+
+
+_fetching: set[asyncio.Task["Credentials"]] = set()
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ async def credentials_of(did: str) -> Credentials:
     return _usable(did, await _account(did))
 
 
-async def refreshed(http: Outbound, refused: Credentials) -> Credentials:
+async def refreshed(refused: Credentials) -> Credentials:
     """Credentials newer than those that were refused. Raises AuthExpired when the account must sign in, Unavailable."""
     mine, deadline = new_id(), time.monotonic() + LEASE_S
     while time.monotonic() < deadline:
@@ -54,10 +58,12 @@ async def refreshed(http: Outbound, refused: Credentials) -> Credentials:
         if current.generation != refused.generation:
             return current
         if await _take_lease(refused, mine):
-            try:
-                return await _fetch(http, refused, mine)
-            finally:
-                await _change(refused, mine, {})
+            # In a task of its own: a refresh token is used up when it is sent, so who asked may be cancelled, and what
+            # comes back is kept all the same.
+            fetching = asyncio.create_task(_fetch(refused, mine))
+            _fetching.add(fetching)
+            fetching.add_done_callback(_fetching.discard)
+            return await asyncio.shield(fetching)
         await asyncio.sleep(LOOK_EVERY_S)
     raise Unavailable(f"somebody else has been fetching new credentials of {refused.did} for {LEASE_S:g} s")
 
@@ -80,20 +86,29 @@ async def give_up(refused: Credentials, reason: str, *, taken: bool = False) -> 
     return AuthExpired(f"{refused.did} must sign in again: {reason}", subject=subject_of(refused.did))
 
 
-async def _fetch(http: Outbound, refused: Credentials, mine: str) -> Credentials:
-    grant = refused.tokens.grant
+async def _fetch(refused: Credentials, mine: str) -> Credentials:
     try:
-        if grant is None:
-            tokens = await _new_session(http, refused)
-        else:
-            tokens = await refresh_granted(http, refused.did, refused.tokens.refresh, grant)
+        async with asyncio.timeout(FETCH_S):
+            tokens = await _new_tokens(refused)
+        values = {"credentials": seal(refused.did, tokens), "generation": refused.generation + 1}
+        if not await _change(refused, mine, values):
+            # Its owner signed in or out in the meantime: that counts.
+            return await credentials_of(refused.did)
     except TokenRefused as error:
         raise await give_up(refused, error.detail) from None
-    values = {"credentials": seal(refused.did, tokens), "generation": refused.generation + 1}
-    if not await _change(refused, mine, values):
-        # Its owner signed in or out in the meantime: that counts.
-        return await credentials_of(refused.did)
+    except TimeoutError:
+        raise Unavailable(f"new credentials of {refused.did} did not come within {FETCH_S:g} s") from None
+    finally:
+        await _change(refused, mine, {})
     return Credentials(refused.did, refused.pds_url, refused.generation + 1, tokens)
+
+
+async def _new_tokens(refused: Credentials) -> Tokens:
+    grant = refused.tokens.grant
+    async with outbound() as http:
+        if grant is None:
+            return await _new_session(http, refused)
+        return await refresh_granted(http, refused.did, refused.tokens.refresh, grant)
 
 
 async def _new_session(http: Outbound, refused: Credentials) -> Tokens:

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.db.models.media import Asset, Track, TrackVersion
-from backend.db.session import Unit
+from backend.db.session import Unit, database
 from backend.errors import NotFound
 
 SHOWN = TrackVersion.id == Track.current_version_id  # joins each track to the version that it shows
@@ -25,6 +25,16 @@ async def find_shown(session: AsyncSession, track_id: str) -> tuple[Track, Track
     if found is None:
         raise NotFound(f"there is no track {track_id}", field="track_id")
     return found[0], found[1], found[2]
+
+
+async def versions_at_hand(track_id: str) -> list[str]:
+    """The version that a track shows, and the one that waits to take its place, if one does. Raises NotFound."""
+    wanted = select(Track.current_version_id, Track.next_version_id).where(Track.id == track_id)
+    async with database().reading() as session:
+        found = (await session.execute(wanted)).first()
+    if found is None:
+        raise NotFound(f"there is no track {track_id}", field="track_id")
+    return [each for each in found if each is not None]
 
 
 async def show_when_ready(unit: Unit, track_id: str, version_id: str | None) -> None:

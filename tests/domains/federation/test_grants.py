@@ -10,7 +10,9 @@ from backend._internal.background import background
 from backend.adapters.dpop import new_key, nonces
 from backend.adapters.outbound import outbound
 from backend.adapters.xrpc import TokenRefused, Xrpc
+from backend.db.ids import new_id
 from backend.db.models.federation import Revocation
+from backend.db.models.media import Track
 from backend.db.session import Database
 from backend.domains.federation.accounts import sign_out
 from backend.domains.federation.grants import refresh_granted, revoke_granted
@@ -33,6 +35,7 @@ from tests.domains.federation.conftest import (
     tokens_of,
 )
 from tests.domains.federation.rooms import schedule_ask_handle
+from tests.domains.federation.sounds import Alices, Bytes, mp3
 from tests.network.faulty import Fault, FaultyPds
 from tests.network.server import NetworkServer
 
@@ -73,6 +76,19 @@ async def test_a_record_is_written_and_reads_the_same_elsewhere(platform: Networ
     )
     await client.request.close()
     assert (there.uri, there.cid, there.value["title"]) == (done.uri, done.cid, "With a proof")
+
+
+async def test_a_blob_is_sent_anew_with_another_nonce(platform: NetworkServer, sqlite_database: Database) -> None:
+    await oauth_sign_in(platform, platform.alice)
+    track_id, content = await ready_track(platform.alice.did), mp3(new_id())
+    async with sqlite_database.reading() as session:
+        version_id = str((await session.get_one(Track, track_id)).current_version_id)
+    await request_publication(track_id)
+    await publish(track_id)
+    nonces[platform.pds_url] = "outdated"
+    alice, sound = Alices(platform, track_id, version_id), Bytes(content)
+    await alice.save(sound)
+    assert (await alice.fetched(), sound.sent) == (content, 2)
 
 
 async def test_a_token_without_its_key_is_worth_nothing(platform: NetworkServer, sqlite_database: Database) -> None:
@@ -145,6 +161,29 @@ async def test_a_server_that_is_away_costs_no_sign_in(
         await _ask(did)
     assert (await account_row(did)).refreshing is None
     assert await _ask(did) == "alice.test"
+
+
+async def test_who_is_cancelled_during_the_refresh_loses_nothing(
+    front: FaultyPds, fronted_network: NetworkServer, sqlite_database: Database
+) -> None:
+    did = fronted_network.alice.did
+    await oauth_sign_in(fronted_network, fronted_network.alice)
+    await spoil_access(did)
+    before, go = front.calls["token"], asyncio.Event()
+    front.plan("token", Fault(hold=go))
+    asking = asyncio.create_task(_ask(did))
+    async with asyncio.timeout(10):
+        while front.calls["token"] == before:  # noqa: ASYNC110  it counts, and calls nobody
+            await asyncio.sleep(0.02)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    another = asyncio.create_task(_ask(did))
+    go.set()
+    assert await another == "alice.test"
+    assert front.calls["token"] == before + 1
+    row = await account_row(did)
+    assert (row.generation, row.refreshing, row.state) == (2, None, "active")
 
 
 async def test_a_refresh_whose_answer_got_lost_needs_a_sign_in(

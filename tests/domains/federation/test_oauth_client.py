@@ -117,6 +117,14 @@ def test_the_document_shows_public_halves_only(monkeypatch: pytest.MonkeyPatch) 
     assert (metadata()["token_endpoint_auth_method"], "jwks" in metadata()) == ("none", False)
 
 
+@pytest.mark.parametrize("public", ["http://music.example.com", "https://music.example.com:8443"])
+def test_an_address_that_servers_do_not_take(monkeypatch: pytest.MonkeyPatch, public: str) -> None:
+    set_environment(monkeypatch, HTTP_PUBLIC_URL=public)
+    with pytest.raises(Misconfigured, match="without a port") as refused:
+        this_client()
+    assert refused.value.field == "HTTP_PUBLIC_URL"
+
+
 def test_a_short_key_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     set_environment(monkeypatch, OAUTH_KEYS=f"{ONE},very-short")
     with pytest.raises(Misconfigured, match="OAUTH_KEYS: each key needs") as refused:

@@ -1,4 +1,4 @@
-// What is being done with a track, live: each run by its own event stream.
+// What is being done with a track, live: each step by its own event stream.
 
 const ENDED = new Set(["succeeded", "dead", "cancelled", "interrupted"]);
 const STEPS = {
@@ -17,7 +17,7 @@ export class Making {
     this.following = new Map();
   }
 
-  // Begin, or go on, with a listing of runs, such as `/runs?text=...`.
+  // Begin, or go on, with the listing of a track's steps.
   async follow(path) {
     clearTimeout(this.timer);
     const answer = await fetch(path).catch(() => null), { items } = answer?.ok ? await answer.json() : { items: [] };
@@ -37,7 +37,7 @@ export class Making {
   }
 
   #listen(id, path) {
-    const row = this.following.get(id), events = row.events = new EventSource(`/runs/${id}/stream`);
+    const row = this.following.get(id), events = row.events = new EventSource(`${path}/${id}/stream`);
     for (const kind of ["state", "progress"]) events.addEventListener(kind, (event) => row.show(JSON.parse(event.data)));
     events.addEventListener("end", (event) => {
       events.close();

@@ -196,4 +196,4 @@ if (navigator.mediaSession && globalThis.MediaMetadata) {
 }
 const state = await show(await load());
 const whole = track?.links.waveform_json && track.links.artwork && track.version.loudness;
-if (state === "making" || (state === "ready" && !whole)) await making.follow(track?.links.runs ?? `/runs?text=${id}`);
+if (state === "making" || (state === "ready" && !whole)) await making.follow(`/tracks/${id}/steps`);
