@@ -4,12 +4,14 @@ import asyncio
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from backend.adapters import chromaprint, ffmpeg
 from backend.adapters.chromaprint import Fingerprint
-from backend.domains.media.cover import make_cover
+from backend.domains.media.cover import as_files, make_cover
+from backend.domains.media.default_cover import draw_default
 from backend.domains.media.peaks import Peaks, mono
 from backend.domains.media.picture import draw
 from backend.domains.media.r128 import Loudness, read_summary
@@ -80,7 +82,10 @@ async def _peaks(file: Path, samples_per_bucket: int, rate: int, channels: int) 
 async def _artwork(original: ObjectKey, place: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         file, cover = await _download(original, directory), Path(directory) / "cover.jpg"
-        await _ffmpeg("-i", file, "-an", "-c:v", "copy", "-f", "image2", "-update", "1", cover, cwd=Path(directory))
+        with suppress(SystemExit):  # it fails where there is no cover, and then a default one is taken
+            await _ffmpeg("-i", file, "-an", "-c:v", "copy", "-f", "image2", "-update", "1", cover, cwd=Path(directory))
+        if not cover.exists():
+            cover.write_bytes(as_files(draw_default("default")).picture)
         files = await asyncio.to_thread(lambda: make_cover(cover.read_bytes()))
         await storage().put(ObjectKey(Bucket.PUBLIC, f"{place}/cover.jpg"), cover)
         await storage().put(ObjectKey(Bucket.PUBLIC, f"{place}/thumbnail.jpg"), files.thumbnail)

@@ -23,7 +23,7 @@ def test_a_section_is_written_between_its_marks(tmp_path: Path) -> None:
     assert "old" not in page.read_text()
     with pytest.raises(ValueError, match="no section"):
         write_section("c", "lost", page)
-    for name in ("runner", "pipeline"):
+    for name in ("runner", "pipeline", "fingerprints", "export", "records"):
         assert PAGE.read_text().count(f"<!-- {name} -->") == 1
 
 
@@ -34,10 +34,11 @@ async def test_the_pipeline_makes_what_the_designs_commands_make_from_one_downlo
     async with open_storage(get_settings()):
         made = await compare(audio.noise(tmp_path / "a.flac", 7.0), pairs=1)
     assert made.same_loudness
+    assert made.same_fingerprint
     assert set(made.same_sound.values()) == {True}
     assert len(made.same_sound) == 4
     [ours], [theirs] = made.ours, made.theirs
-    assert (ours.downloads, theirs.downloads) == (1, 3)
+    assert (ours.downloads, theirs.downloads) == (1, 5)
     assert made.size <= ours.read_bytes < theirs.read_bytes
     assert "identical" in report(made, "9.0")
     made.same_sound["hls_aac"] = False

@@ -11,22 +11,31 @@ from backend.domains.federation.save_audio import save_audio
 from backend.domains.federation.saved_audio import get_saved
 from tests.network.server import NetworkServer
 
+MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" * 5000
+
+
+def mp3(seed: str) -> bytes:
+    """A sound that no other test sends: the server has each only once."""
+    return MP3 + seed.encode()
+
 
 @dataclass
 class Bytes:
-    """A sound that is in memory. `then` is called in the middle of it."""
+    """A sound that is in memory. `then` is called in the middle of it; `sent` counts how often it was begun."""
 
     content: bytes
     what: str = "original"
     mime: str = "audio/mpeg"
     announced: int = 0
     then: Callable[[], Any] | None = field(default=None)
+    sent: int = 0
 
     @property
     def size(self) -> int:
         return self.announced or len(self.content)
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        self.sent += 1
         middle = len(self.content) // 2
         yield self.content[:middle]
         if self.then:

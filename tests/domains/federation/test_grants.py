@@ -9,12 +9,14 @@ from backend._internal.background import background
 from backend.adapters.dpop import new_key, nonces
 from backend.adapters.outbound import outbound
 from backend.adapters.xrpc import TokenRefused, Xrpc
+from backend.db.ids import new_id
+from backend.db.models.media import Track
 from backend.db.session import Database
-from backend.domains.federation.accounts import sign_out, subject_of
+from backend.domains.federation.accounts import sign_out
 from backend.domains.federation.grants import refresh_granted, revoke_granted
 from backend.domains.federation.pds import pds_of
 from backend.domains.federation.publication import publish, request_publication
-from backend.domains.federation.tokens import credentials_of
+from backend.domains.federation.tokens import credentials_of, subject_of
 from backend.domains.federation.upkeep import reseal_credentials
 from backend.errors import AuthExpired, Refused, Unavailable
 from backend.runtime import runs
@@ -31,6 +33,7 @@ from tests.domains.federation.conftest import (
     tokens_of,
 )
 from tests.domains.federation.rooms import schedule_ask_handle
+from tests.domains.federation.sounds import Alices, Bytes, mp3
 from tests.network.faulty import Fault, FaultyPds
 from tests.network.server import NetworkServer
 
@@ -65,6 +68,19 @@ async def test_a_record_is_written_and_reads_the_same_elsewhere(platform: Networ
     )
     await client.request.close()
     assert (there.uri, there.cid, there.value["title"]) == (done.uri, done.cid, "With a proof")
+
+
+async def test_a_blob_is_sent_anew_with_another_nonce(platform: NetworkServer, sqlite_database: Database) -> None:
+    await oauth_sign_in(platform, platform.alice)
+    track_id, content = await ready_track(platform.alice.did), mp3(new_id())
+    async with sqlite_database.reading() as session:
+        version_id = str((await session.get_one(Track, track_id)).current_version_id)
+    await request_publication(track_id)
+    await publish(track_id)
+    nonces[platform.pds_url] = "outdated"
+    alice, sound = Alices(platform, track_id, version_id), Bytes(content)
+    await alice.save(sound)
+    assert (await alice.fetched(), sound.sent) == (content, 2)
 
 
 async def test_a_token_without_its_key_is_worth_nothing(platform: NetworkServer, sqlite_database: Database) -> None:

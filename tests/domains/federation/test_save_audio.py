@@ -24,13 +24,12 @@ from backend.errors import Conflict, NotFound, RateLimited, Snooze, TooLarge, Un
 from backend.settings import get_settings
 from backend.storage import open_storage, original_key
 from tests.domains.federation.conftest import alice_signs_in, ready_track
-from tests.domains.federation.sounds import Alices, Bytes, unwatched
+from tests.domains.federation.sounds import MP3, Alices, Bytes, mp3, unwatched
 from tests.network.faulty import Fault, FaultyPds
 from tests.network.server import NetworkServer
 
 UPLOAD, PUT = "com.atproto.repo.uploadBlob", "com.atproto.repo.putRecord"
 VERSION = "v1"
-MP3 = b"ID3\x04\x00\x00\x00\x00\x00\x00" + b"\xff\xfb\x90\x00" * 5000
 FILM = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2mp41" + b"\x00" * 9000
 
 
@@ -61,13 +60,8 @@ async def _show_another(track_id: str) -> str:
     return version.id
 
 
-def _mp3(seed: str) -> bytes:
-    """A sound that no other test sends: the server has each only once."""
-    return MP3 + seed.encode()
-
-
 async def test_the_record_names_it_and_the_bytes_are_the_same(alice: Alices, faulty: FaultyPds) -> None:
-    content = _mp3(new_id())
+    content = mp3(new_id())
     await alice.save(Bytes(content))
     saved = await get_saved(alice.track_id)
     assert (saved.what, saved.version_id) == ("original", alice.version_id)
@@ -102,7 +96,7 @@ async def test_the_record_names_it_and_the_bytes_are_the_same(alice: Alices, fau
 async def test_a_failed_attempt_is_made_good(
     alice: Alices, faulty: FaultyPds, method: str, fault: Fault, error: type[Exception]
 ) -> None:
-    content = _mp3(new_id())
+    content = mp3(new_id())
     faulty.plan(method, Fault(**vars(fault)))
     with pytest.raises(error):
         await alice.save(Bytes(content))
@@ -114,7 +108,7 @@ async def test_a_failed_attempt_is_made_good(
 
 
 async def test_a_blob_that_was_dropped_before_the_record_named_it(alice: Alices, faulty: FaultyPds) -> None:
-    content = _mp3(new_id())
+    content = mp3(new_id())
     faulty.plan(PUT, Fault(500), Fault(400, "BlobNotFound"))
     with pytest.raises(Unavailable):
         await alice.save(Bytes(content))
@@ -123,14 +117,14 @@ async def test_a_blob_that_was_dropped_before_the_record_named_it(alice: Alices,
 
 
 async def test_an_expired_token_sends_it_once_more(alice: Alices, faulty: FaultyPds) -> None:
-    content = _mp3(new_id())
+    content = mp3(new_id())
     faulty.plan(UPLOAD, Fault(400, "ExpiredToken"))
     await alice.save(Bytes(content))
     assert (faulty.calls[UPLOAD], await alice.fetched()) == (2, content)
 
 
 async def test_a_server_with_little_room_gets_the_best_stream_that_fits(alice: Alices, faulty: FaultyPds) -> None:
-    best, small = _mp3(new_id()), FILM.replace(b"ftypisom", b"ftypM4A ") + new_id().encode()
+    best, small = mp3(new_id()), FILM.replace(b"ftypisom", b"ftypM4A ") + new_id().encode()
     faulty.plan(UPLOAD, Fault(413, "PayloadTooLarge"))
     huge = Bytes(b"", "original", announced=104_857_601)
     await alice.save(huge, Bytes(best, "hls_alac"), Bytes(small, "hls_aac", "audio/mp4"))
@@ -160,14 +154,14 @@ async def test_what_fits_nowhere_says_what_helps(alice: Alices, faulty: FaultyPd
 async def test_a_gated_track_is_never_sent(alice: Alices, faulty: FaultyPds) -> None:
     await _gate(alice.track_id)
     with pytest.raises(Conflict, match="open the gate first"):
-        await alice.save(Bytes(_mp3(new_id())))
+        await alice.save(Bytes(mp3(new_id())))
     assert faulty.calls[UPLOAD] == 0
     with pytest.raises(NotFound):
         await get_saved(alice.track_id)
 
 
 async def test_a_gate_that_closes_during_the_upload(alice: Alices, faulty: FaultyPds) -> None:
-    sound = Bytes(_mp3(new_id()), then=lambda: _gate(alice.track_id))
+    sound = Bytes(mp3(new_id()), then=lambda: _gate(alice.track_id))
     with pytest.raises(Conflict, match="open the gate first"):
         await alice.save(sound)
     assert faulty.calls[UPLOAD] == 1
@@ -182,18 +176,18 @@ async def test_a_gate_that_closes_during_the_upload(alice: Alices, faulty: Fault
 
 async def test_a_version_that_is_shown_during_the_upload(alice: Alices, faulty: FaultyPds) -> None:
     with pytest.raises(Snooze, match="another version"):
-        await alice.save(Bytes(_mp3(new_id()), then=lambda: _show_another(alice.track_id)))
+        await alice.save(Bytes(mp3(new_id()), then=lambda: _show_another(alice.track_id)))
     assert "audioBlob" not in await alice.record()
     async with current_database().reading() as session:
         alice.version_id = str((await session.get_one(Track, alice.track_id)).current_version_id)
-    content = _mp3(new_id())
+    content = mp3(new_id())
     await alice.save(Bytes(content))
     assert await alice.fetched() == content
 
 
 @pytest.mark.parametrize("how", ["gate", "another version", "withdrawn"])
 async def test_what_the_record_names_no_more_is_forgotten_and_saved_anew(alice: Alices, how: str) -> None:
-    content = _mp3(new_id())
+    content = mp3(new_id())
     await alice.save(Bytes(content))
     blob = (await get_saved(alice.track_id)).blob
     if how == "gate":
@@ -224,7 +218,7 @@ async def test_what_the_record_names_no_more_is_forgotten_and_saved_anew(alice: 
 async def test_it_is_wanted_no_more(alice: Alices) -> None:
     with pytest.raises(NotFound, match="never asked"):
         await drop_audio(alice.track_id)
-    await alice.save(Bytes(_mp3(new_id())))
+    await alice.save(Bytes(mp3(new_id())))
     blob = (await get_saved(alice.track_id)).blob
     await drop_audio(alice.track_id)
     await publish(alice.track_id)
