@@ -25,6 +25,7 @@ from backend.api import (
     player,
     plays,
     preferences,
+    profile,
     publications,
     queues,
     reports,
@@ -49,6 +50,7 @@ logger = logging.getLogger(__name__)
 
 ROUTERS = (
     session.router,
+    profile.router,
     oauth.router,
     tracks.router,
     steps.router,
@@ -74,6 +76,7 @@ ROUTERS = (
 
 TAGS = [
     {"name": "session", "description": "Sign in with an account of the AT Protocol, see who you are, sign out."},
+    {"name": "profile", "description": "What you say of yourself, here and on your own server."},
     {"name": "tracks", "description": "Upload audio, follow how it becomes playable, play it."},
     {"name": "own tracks", "description": "What owners do with their tracks: replace the audio, go back, remove."},
     {"name": "publication", "description": "A track's record on its artist's own server."},

@@ -100,3 +100,8 @@ def install(dispatcher: Dispatcher | None) -> Dispatcher | None:
 def dispatcher() -> Dispatcher | None:
     """The process's dispatcher. None in a process that only writes to the ledger: others hand over what it enqueues."""
     return _dispatcher
+
+
+def is_stopping() -> bool:
+    """Whether this process was asked to stop. Work that goes on for long then ends by itself, so nobody waits for it."""
+    return _dispatcher is not None and not _dispatcher.feeding

@@ -85,7 +85,7 @@ async def test_nobody_else_gets_a_byte(api: httpx.AsyncClient, alice: dict[str, 
         assert (await api.get(path, headers=admin)).status_code == 200
     for headers in ({}, bob):
         seen = (await api.get(here, headers=headers)).json()
-        assert (seen["title"], seen["gated"], set(seen["links"])) == ("song", True, {"self", "page", "runs"})
+        assert (seen["title"], seen["gated"], set(seen["links"])) == ("song", True, {"self", "page", "steps", "runs"})
         assert seen["version"]["master_url"] is seen["version"]["waveform"] is seen["artwork"] is None
         assert {stream["url"] for stream in seen["version"]["streams"]} == {None}
     public = [info async for info in storage().list(Bucket.PUBLIC)]

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests import audio
 from tests.browser.conftest import HOSTILE, SECONDS
-from tests.browser.server import BacklineServer, Json
+from tests.browser.server import BacklineServer, Json, is_whole
 
 # The first test waits for the server, the browser and the track.
 pytestmark = pytest.mark.timeout(300)
@@ -43,6 +43,18 @@ def test_opus_plays(page: Page, track: Json) -> None:
     stopped = page.evaluate(AT)
     expect(page.locator("#elapsed")).to_have_text(f"0:{int(stopped):02}")
     assert page.evaluate("document.getElementById('audio').paused")
+
+
+def test_a_play_counts_once_it_was_heard(page: Page, server: BacklineServer, sound: bytes) -> None:
+    made = server.upload(sound, "tone.wav", title="Heard")
+    track = server.track_when(made["track"]["id"], is_whole)
+    opened(page, track)
+    page.get_by_role("button", name="Play").click()
+    until(page, "document.getElementById('audio').ended")
+    assert server.track_when(track["id"], lambda heard: heard["play_count"] > 0)["play_count"] == 1
+    page.get_by_role("button", name="Play").click()
+    until(page, f"{AT} > 1 && {AT} < 1.9")
+    assert server.track_when(track["id"], lambda heard: True)["play_count"] == 1
 
 
 def test_aac_plays_from_where_opus_was(page: Page, track: Json) -> None:

@@ -24,18 +24,9 @@ def test_all_is_well_but_for_redis(backline: Terminal) -> None:
     ran = backline("doctor", "--json")
     found = findings(ran)
     assert (ran.code, ran.json["verdict"]) == (0, "warn")
-    assert {
-        "python",
-        "settings",
-        "ffmpeg",
-        "database",
-        "migrations",
-        "redis",
-        "storage",
-        "disk",
-        "services",
-        "oauth",
-    } == set(found)
+    assert set(found) == {
+        "python", "settings", "ffmpeg", "database", "migrations", "redis", "storage", "disk", "services", "oauth",
+    }  # fmt: skip
     assert found["redis"][0][0] == "warn"
     assert all(row[0] == "ok" for check, rows in found.items() if check not in ("redis", "disk") for row in rows)
     assert "libopus" in found["ffmpeg"][0][1]

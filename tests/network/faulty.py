@@ -51,7 +51,7 @@ class FaultyPds:
         try:
             verb, path, headers, body = await _request(reader)
             method = path.partition("?")[0].rpartition("/")[2]
-            self.calls[method] += 1
+            self._count(method, body)
             waiting = self.faults.get(method)
             fault = waiting.pop(0) if waiting else None
             answer = None
@@ -68,6 +68,12 @@ class FaultyPds:
             pass  # the client went away
         finally:
             writer.close()
+
+    def _count(self, method: str, body: bytes) -> None:
+        """Calls are counted by method, and those about one collection also by `method collection`."""
+        self.calls[method] += 1
+        if body.startswith(b"{") and isinstance(collection := json.loads(body).get("collection"), str):
+            self.calls[f"{method} {collection}"] += 1
 
     async def _pass_on(self, verb: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
         kept = {name: value for name, value in headers.items() if name in PASSED_ON}

@@ -16,6 +16,8 @@ from backend.db.session import Unit, database, unit_of_work
 from backend.domains.federation.attempts import note_attempt
 from backend.domains.federation.revocation import revoke_later
 from backend.domains.federation.sign_ins import close_sign_in, find_sign_in, holds_sign_ins, open_sign_in
+from backend.domains.federation.sync import schedule_atproto_sync
+from backend.domains.federation.tokens import subject_of
 from backend.domains.federation.vault import Tokens, seal
 from backend.errors import BadAnswer, Forbidden, NotFound, SignInRequired
 from backend.runtime.runs import release_parked
@@ -43,11 +45,6 @@ class SignedIn:
     token: str = field(repr=False)
 
 
-def subject_of(did: str) -> str:
-    """What runs are parked on until the account signs in again."""
-    return f"account:{did}"
-
-
 async def sign_in(identifier: str, app_password: str, address: str) -> SignedIn:
     """Sign in with a handle or a DID and an app password. Runs that waited for it go on.
 
@@ -65,7 +62,10 @@ async def sign_in(identifier: str, app_password: str, address: str) -> SignedIn:
 
 
 async def admit(identity: Identity, tokens: Tokens) -> SignedIn:
-    """Sign an account in with tokens that its server gave. What it held before is revoked, and what waited goes on."""
+    """Sign an account in with tokens that its server gave. What it held before is revoked, and what waited goes on.
+
+    Its records follow, as `sync_atproto` says.
+    """
     async with unit_of_work() as unit:
         account = await _locked(unit, identity)
         await revoke_later(unit, account)
@@ -76,6 +76,7 @@ async def admit(identity: Identity, tokens: Tokens) -> SignedIn:
         account.refreshing = account.refreshing_until = None
         token = await open_sign_in(identity.did)
         await release_parked(subject_of(identity.did))
+        await schedule_atproto_sync(identity.did)
     return SignedIn(_view(account), token)
 
 

@@ -15,6 +15,7 @@ from backend.db.base import now
 from backend.db.ids import new_id
 from backend.db.models.federation import Account, Comment, PdsRecord
 from backend.db.models.media import Track, TrackVersion
+from backend.db.models.network import AwayAccount
 from backend.db.session import Unit, database, unit_of_work
 from backend.domains.federation.lexicons import Kind
 from backend.domains.federation.preferences import get_preferences
@@ -56,6 +57,7 @@ async def list_comments(track_id: str, limit: int = 25, before: str | None = Non
         select(Comment, Account.handle)
         .outerjoin(Account, Account.did == Comment.did)
         .where(Comment.track_id == track_id, Comment.hidden_at.is_(None))
+        .where(Comment.did.not_in(select(AwayAccount.did)))
         .order_by(Comment.id.desc())
         .limit(limit)
     )
@@ -85,6 +87,37 @@ async def add_comment(did: str, track_id: str, text: str, timestamp_ms: int) -> 
         await _wish(unit, row, _content(row, subject))
         unit.session.add(row)
     return await show_comment(did, track_id, row.id)
+
+
+async def take_comment(unit: Unit, did: str, track_id: str, record: dict[str, Any]) -> str:
+    """Within this unit: show a comment that was written elsewhere, and whose record is there. Returns its id.
+
+    Raises Forbidden, Conflict and InvalidInput where the track takes it from nobody.
+    """
+    track = await unit.session.get_one(Track, track_id, with_for_update=True)
+    if track.gated and track.artist_did != did:
+        raise Forbidden("who may not hear a track cannot comment on it")
+    await _must_be_welcome(unit, track)
+    await _must_be_within(unit, track, record["timestampMs"])
+    row = Comment(id=new_id(), track_id=track_id, did=did, timestamp_ms=record["timestampMs"])
+    row.text = _shown_text(record)
+    unit.session.add(row)
+    await unit.flush()
+    return row.id
+
+
+async def retell_comment(unit: Unit, comment_id: str, record: dict[str, Any]) -> None:
+    """Within this unit: a comment says what its record says since it was edited elsewhere. Raises InvalidInput."""
+    row = await unit.session.get(Comment, comment_id, with_for_update=True, populate_existing=True)
+    if row is not None and (text := _shown_text(record)) != row.text:
+        row.text, row.updated_at = text, now()
+
+
+def _shown_text(record: dict[str, Any]) -> str:
+    text = _clean(record["text"])
+    if not text:
+        raise InvalidInput("text holds nothing that can be shown", field="text")
+    return text
 
 
 async def edit_comment(did: str, track_id: str, comment_id: str, text: str) -> CommentView:

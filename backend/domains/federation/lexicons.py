@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from backend.domains.federation.lexicon import Checker
+from backend.errors import InvalidInput
 from backend.settings import get_settings
 
 FOLDER = Path(__file__).parent / "lexicons"
 PLACEHOLDER = "AUTHORITY."
+RECORD_BYTES = 500_000
 
 
 class Kind(StrEnum):
@@ -28,6 +30,14 @@ class Kind(StrEnum):
 ONLY_ONE = (Kind.PROFILE, Kind.STATUS)
 """Kinds of which an account has one record, under the key `self`."""
 
+OURS = (Kind.TRACK, Kind.LIKE, Kind.COMMENT, Kind.LIST, Kind.PROFILE)
+"""Kinds whose lexicons are ours. Teal's records are theirs, and are not listened for."""
+
+
+def our_collections() -> dict[str, Kind]:
+    """The kinds of records that are ours, by collection."""
+    return {collection_of(kind): kind for kind in OURS}
+
 
 def collection_of(kind: Kind) -> str:
     """The collection (NSID) that records of this kind are in, such as `fm.backline.track`."""
@@ -41,12 +51,22 @@ def collection_of(kind: Kind) -> str:
 
 
 def check_record(kind: Kind, record: object) -> None:
-    """Raise InvalidInput, with the path of what is wrong, unless this is a record of that kind. For both directions."""
+    """Raise InvalidInput, with the path of what is wrong, unless this is a record of that kind that can be kept here.
+
+    For both directions.
+    """
     authority, collection = get_settings().network.nsid_authority, collection_of(kind)
     found = documents(authority)
     # Teal's records may stand under another name than the one their lexicon has here.
     lexicon = found.get(kind) or found[f"{authority}.{kind}"]
     Checker({**found, collection: lexicon}).check(collection, record)
+    # Fields that no lexicon knows are let pass, whatever they hold.
+    try:
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise InvalidInput("the record is no JSON") from None
+    if b"\\u0000" in text or len(text) > RECORD_BYTES:
+        raise InvalidInput(f"the record holds a zero character, or is larger than {RECORD_BYTES:,} bytes")
 
 
 @cache

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from backend.db.base import now
 from backend.db.models.federation import Like
 from backend.db.models.media import Track
+from backend.db.models.network import AwayAccount
 from backend.db.session import Unit, database, unit_of_work
 from backend.domains.federation.lexicons import Kind
 from backend.domains.federation.publication import protocol_time, strong_ref
@@ -31,13 +32,17 @@ async def like(did: str, track_id: str) -> LikeView:
     """Like a track. Liking it again changes nothing. Raises NotFound, and Conflict when it was never published."""
     async with unit_of_work() as unit:
         subject = await strong_ref(unit, track_id)
-        make = sqlite.insert if unit.connection.dialect.name == "sqlite" else postgresql.insert
-        new = make(Like).values(did=did, track_id=track_id, created_at=now()).on_conflict_do_nothing()
-        made = (await unit.connection.execute(new)).rowcount
-        if made:
+        if await count_like(unit, did, track_id):
             at = await _liked_at(unit, did, track_id)
             await _wish(unit, did, track_id, {"subject": subject, "createdAt": protocol_time(at)})
     return await show_like(did, track_id)
+
+
+async def count_like(unit: Unit, did: str, track_id: str) -> bool:
+    """Within this unit: the account likes the track. Returns whether it did not before."""
+    make = sqlite.insert if unit.connection.dialect.name == "sqlite" else postgresql.insert
+    new = make(Like).values(did=did, track_id=track_id, created_at=now()).on_conflict_do_nothing()
+    return bool((await unit.connection.execute(new)).rowcount)
 
 
 async def unlike(did: str, track_id: str) -> LikeView:
@@ -55,7 +60,8 @@ async def show_like(did: str, track_id: str) -> LikeView:
         if await session.get(Track, track_id) is None:
             raise NotFound(f"there is no track {track_id}", field="track_id")
         liked = await session.get(Like, (did, track_id)) is not None
-        likes = await session.scalar(select(func.count()).select_from(Like).where(Like.track_id == track_id))
+        seen = Like.did.not_in(select(AwayAccount.did))
+        likes = await session.scalar(select(func.count()).select_from(Like).where(Like.track_id == track_id, seen))
     return LikeView(track_id, liked, likes or 0, await find_record(did, Kind.LIKE, track_id))
 
 

@@ -19,6 +19,7 @@ from backend.domains.federation.accounts import SignedIn, admit
 from backend.domains.federation.attempts import note_attempt
 from backend.domains.federation.grants import granting
 from backend.domains.federation.oauth_client import missing_from, this_client
+from backend.domains.federation.revocation import revoke_unused
 from backend.domains.federation.vault import Grant, Tokens, lock, unlock
 from backend.errors import BacklineError, Forbidden, InvalidInput, SignInRequired
 from backend.settings import get_settings
@@ -112,7 +113,7 @@ async def finish(arrived: Arrived) -> Finished:
         try:
             identity = await _proven(http, row, issued)
         except BacklineError:
-            await server.revoke(issued.refresh)
+            await revoke_unused(row.did, grant, issued)
             raise
     return Finished(await admit(identity, Tokens(issued.access, issued.refresh, grant)), row.return_to)
 

@@ -30,6 +30,14 @@ class Pds:
         """Change something. Raises the same."""
         return await self._call(lambda server: server.procedure(method, body))
 
+    async def must_be_active(self) -> None:
+        """Raise AuthExpired when the account is deactivated or kept out. Who reads its records is not told so."""
+        session = await self.query("com.atproto.server.getSession")
+        if session.get("active") is False:
+            raise await give_up(
+                self._credentials, f"the account is {session.get('status') or 'not active'}", taken=True
+            )
+
     async def upload_blob(self, mime: str, size: int, content: Callable[[], AsyncIterator[bytes]]) -> dict[str, Any]:
         """Send a blob, and get what a record says of it. Without a record that does it is soon gone.
 

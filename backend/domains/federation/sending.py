@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backend.db.models.federation import PdsRecord
+from backend.domains.federation.merging import SHARED, merged
 from backend.domains.federation.pds import Pds
 from backend.errors import Refused
 
@@ -12,12 +13,18 @@ MOST_TOGETHER = 200  # what the reference PDS takes in one com.atproto.repo.appl
 
 async def send(pds: Pds, row: PdsRecord) -> tuple[bool, str | None]:
     """Make the server's record what this row wants. Returns whether it is now, and the CID of what is there."""
+    record, replaced = row.wanted, row.cid
+    if row.kind in SHARED:
+        there = await look_up(pds, row)
+        if there and is_wanted(row, there):
+            return True, str(there["cid"])
+        record, replaced = merged(row.kind, record, there and there["value"]), str(there["cid"]) if there else None
     try:
         if row.wanted is None:
             swap = {"swapRecord": row.cid} if row.cid else {}
             await pds.procedure("com.atproto.repo.deleteRecord", _place(row) | swap)
             return True, None
-        body = {**_place(row), "record": row.wanted, "swapRecord": row.cid, "validate": False}
+        body = {**_place(row), "record": record, "swapRecord": replaced, "validate": False}
         return True, str((await pds.procedure("com.atproto.repo.putRecord", body))["cid"])
     except Refused as error:
         if error.name != "InvalidSwap":
@@ -53,12 +60,14 @@ async def look_up(pds: Pds, row: PdsRecord) -> dict[str, Any] | None:
     except Refused as error:
         if error.name == "RecordNotFound":
             return None
+        await pds.must_be_active()
         raise
 
 
 def is_wanted(row: PdsRecord, there: dict[str, Any] | None) -> bool:
     """Whether what is there is what the row wants."""
-    return (there["value"] if there else None) == row.wanted
+    found = there["value"] if there else None
+    return bool(found == merged(row.kind, row.wanted, found))
 
 
 def _place(row: PdsRecord) -> dict[str, str]:

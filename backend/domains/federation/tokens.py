@@ -18,7 +18,6 @@ from backend.db.base import now
 from backend.db.ids import new_id
 from backend.db.models.federation import Account, AccountState
 from backend.db.session import database, unit_of_work
-from backend.domains.federation.accounts import subject_of
 from backend.domains.federation.grants import refresh_granted
 from backend.domains.federation.vault import Tokens, seal, unseal
 from backend.errors import AuthExpired, BadAnswer, Unavailable
@@ -39,6 +38,11 @@ class Credentials:
     pds_url: str
     generation: int
     tokens: Tokens = field(repr=False)
+
+
+def subject_of(did: str) -> str:
+    """What runs are parked on until the account signs in again."""
+    return f"account:{did}"
 
 
 async def credentials_of(did: str) -> Credentials:

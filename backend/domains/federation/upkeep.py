@@ -5,7 +5,7 @@ from sqlalchemy import select, update
 from backend.db.models.federation import Account, AccountState, Revocation
 from backend.db.models.runs import ACTIVE, Run
 from backend.db.session import database, unit_of_work
-from backend.domains.federation.accounts import subject_of
+from backend.domains.federation.tokens import subject_of
 from backend.domains.federation.vault import reseal
 from backend.runtime import scheduler, task
 from backend.runtime.runs import release_parked

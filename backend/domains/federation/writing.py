@@ -15,6 +15,7 @@ from backend.db.models.federation import Account, AccountState, PdsRecord
 from backend.db.session import database, unit_of_work
 from backend.domains.federation import leases
 from backend.domains.federation.leases import ANOTHER_WRITES
+from backend.domains.federation.lexicons import Kind
 from backend.domains.federation.pds import Pds, pds_of
 from backend.domains.federation.records import SETTLED, RecordView, get_record
 from backend.domains.federation.sending import MOST_TOGETHER, create_together, is_wanted, look_up, send
@@ -80,7 +81,8 @@ async def _create_with_others(pds: Pds, row: PdsRecord, mine: str) -> str | None
 
     Gives its CID; None when there are none, or when they are not taken together. Then each is written by itself.
     """
-    if row.wanted is None or row.cid is not None or row.error is not None:
+    # A list that waits still changes: its own run writes it once.
+    if row.kind == Kind.LIST or row.wanted is None or row.cid is not None or row.error is not None:
         return None
     others = await leases.take_new(row, mine, MOST_TOGETHER - 1)
     if not others:

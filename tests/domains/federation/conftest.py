@@ -6,15 +6,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import trustme
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from backend.db.ids import new_id
-from backend.db.models.federation import Account
+from backend.db.models.federation import Account, Revocation
 from backend.db.models.media import Asset, Track, TrackVersion
+from backend.db.session import Database, unit_of_work
 from backend.db.session import database as current_database
-from backend.db.session import unit_of_work
 from backend.domains.federation.accounts import SignedIn, sign_in
 from backend.domains.federation.oauth import Arrived, begin, finish
+from backend.domains.federation.revocation import revoke
 from backend.domains.federation.vault import Tokens, seal, unseal
 from tests.conftest import set_environment
 from tests.network.faulty import FaultyPds, faulty_pds
@@ -132,3 +133,10 @@ async def ready_track(did: str | None, title: str = "Night Drive", status: str =
         await unit.flush()
         unit.session.add(version)
     return track.id
+
+
+async def revoke_all(database: Database) -> list[bool]:
+    """Do what the runs would that revoke. Returns of each whether there was anything left to end."""
+    async with database.reading() as session:
+        ids = list(await session.scalars(select(Revocation.id)))
+    return [await revoke(each) for each in ids]

@@ -7,18 +7,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from backend.db.base import now
 from backend.db.ids import new_id
-from backend.db.models.federation import Comment, Play
+from backend.db.models.federation import Comment, Like, Play
 from backend.db.models.media import Track
 from backend.db.session import database, unit_of_work
 from backend.domains.federation.albums import create_album, order_tracks, rename_album
 from backend.domains.federation.comments import add_comment, edit_comment, remove_comment
-from backend.domains.federation.lexicons import Kind
+from backend.domains.federation.lexicons import Kind, collection_of
 from backend.domains.federation.likes import like, unlike
+from backend.domains.federation.lists import LIKED, schedule_liked_list_sync
+from backend.domains.federation.pds import pds_of
 from backend.domains.federation.preferences import change_preferences
+from backend.domains.federation.profile import change_bio
 from backend.domains.federation.publication import publish, request_publication, withdraw_publication
 from backend.domains.federation.scrobbles import schedule_scrobble
 from tests.domains.federation.conftest import ready_track
@@ -70,6 +73,45 @@ async def _withdraw(did: str, track_id: str) -> None:
 async def _like(did: str, track_id: str) -> str:
     await like(did, track_id)
     return track_id
+
+
+async def _two_tracks(did: str) -> str:
+    await published_track(did)
+    return await published_track(did)
+
+
+async def _like_all(did: str, track_id: str) -> str:
+    async with unit_of_work() as unit:
+        for each in (await unit.session.scalars(select(Track.id))).all():
+            await unit.session.merge(Like(did=did, track_id=each))
+        await schedule_liked_list_sync(did)
+    return LIKED
+
+
+async def _unlike_some(did: str, *which: ColumnElement[bool]) -> None:
+    async with unit_of_work() as unit:
+        await unit.connection.execute(delete(Like).where(Like.did == did, *which))
+        await schedule_liked_list_sync(did)
+
+
+async def _unlike_one(did: str, subject: str) -> None:
+    await _unlike_some(did, Like.track_id == select(func.min(Like.track_id)).scalar_subquery())
+
+
+async def _unlike_all(did: str, subject: str) -> None:
+    await _unlike_some(did)
+
+
+async def _no_profile(did: str) -> str:
+    async with pds_of(did) as pds:
+        place = {"repo": did, "collection": collection_of(Kind.PROFILE), "rkey": "self"}
+        await pds.procedure("com.atproto.repo.deleteRecord", place)
+    return "self"
+
+
+async def _introduce(did: str, subject: str) -> str:
+    await change_bio(did, f"Anna, {new_id()}")
+    return subject
 
 
 async def _album(did: str) -> str:
@@ -124,6 +166,8 @@ KINDS = [
     Social("publication", Kind.TRACK, ready_track, _publish, _retitle, _withdraw),
     Social("like", Kind.LIKE, published_track, _like, None, unlike),
     Social("album list", Kind.LIST, _album, _fill, _rename, _empty),
+    Social("liked list", Kind.LIST, _two_tracks, _like_all, _unlike_one, _unlike_all),
+    Social("profile", Kind.PROFILE, _no_profile, _introduce, _introduce),
     Social("comment", Kind.COMMENT, published_track, _comment, _rephrase, _uncomment, anew=True),
     Social("scrobble", Kind.PLAY, ready_track, _scrobble),
 ]

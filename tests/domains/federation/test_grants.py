@@ -4,22 +4,19 @@ import asyncio
 
 import pytest
 from atproto import AsyncClient
-from sqlalchemy import select
 
 from backend._internal.background import background
 from backend.adapters.dpop import new_key, nonces
 from backend.adapters.outbound import outbound
 from backend.adapters.xrpc import TokenRefused, Xrpc
 from backend.db.ids import new_id
-from backend.db.models.federation import Revocation
 from backend.db.models.media import Track
 from backend.db.session import Database
-from backend.domains.federation.accounts import sign_out, subject_of
+from backend.domains.federation.accounts import sign_out
 from backend.domains.federation.grants import refresh_granted, revoke_granted
 from backend.domains.federation.pds import pds_of
 from backend.domains.federation.publication import publish, request_publication
-from backend.domains.federation.revocation import revoke
-from backend.domains.federation.tokens import credentials_of
+from backend.domains.federation.tokens import credentials_of, subject_of
 from backend.domains.federation.upkeep import reseal_credentials
 from backend.errors import AuthExpired, Refused, Unavailable
 from backend.runtime import runs
@@ -31,6 +28,7 @@ from tests.domains.federation.conftest import (
     alice_signs_in,
     oauth_sign_in,
     ready_track,
+    revoke_all,
     spoil_access,
     tokens_of,
 )
@@ -45,12 +43,6 @@ SESSION = "com.atproto.server.getSession"
 async def _ask(did: str) -> str:
     async with pds_of(did) as pds:
         return str((await pds.query(SESSION))["handle"])
-
-
-async def _revoke_all(database: Database) -> list[bool]:
-    async with database.reading() as session:
-        ids = list(await session.scalars(select(Revocation.id)))
-    return [await revoke(each) for each in ids]
 
 
 async def _takes(did: str) -> bool:
@@ -236,7 +228,7 @@ async def test_the_last_sign_out_revokes(platform: NetworkServer, database: Data
     tokens = await tokens_of(did)
     await sign_out(done.token)
     assert (await account_row(did)).state == "signed_out"
-    assert await _revoke_all(database) == [True]
+    assert await revoke_all(database) == [True]
     assert tokens.grant is not None
     async with outbound() as http:
         with pytest.raises(TokenRefused):
@@ -258,7 +250,7 @@ async def test_a_new_sign_in_of_either_kind_revokes_the_one_before(
     await alice_signs_in(platform, alice_password)
     assert (await tokens_of(did)).grant is None
     await oauth_sign_in(platform, platform.alice)
-    assert await _revoke_all(sqlite_database) == [True, True]
+    assert await revoke_all(sqlite_database) == [True, True]
     assert first.grant is not None
     async with outbound() as http:
         with pytest.raises(TokenRefused):
@@ -279,7 +271,7 @@ async def test_what_the_sign_in_does_not_allow_needs_another_one(
             await _ask(did)
     assert (await account_row(did)).state == "expired"
     await oauth_sign_in(platform, platform.alice)
-    assert await _revoke_all(sqlite_database) == [True]
+    assert await revoke_all(sqlite_database) == [True]
     assert await _ask(did) == "alice.test"
 
 

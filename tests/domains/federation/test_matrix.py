@@ -64,12 +64,12 @@ async def trial(
 
 @every_kind
 async def test_every_run_runs_twice(social: Social, trial: Trial, faulty: FaultyPds) -> None:
-    before = faulty.calls[PUT]
+    before = faulty.calls[trial.puts]
     await trial.wish()
     await trial.work()
     await trial.is_as_wanted()
     await trial.again()
-    assert faulty.calls[PUT] == before + 1
+    assert faulty.calls[trial.puts] == before + 1
     await trial.is_as_wanted()
 
 
@@ -142,22 +142,22 @@ async def test_credentials_that_ended_wait_for_the_sign_in(
 
 @pytest.mark.parametrize("social", CHANGEABLE, ids=str)
 async def test_changed_before_it_was_there(social: Social, trial: Trial, faulty: FaultyPds) -> None:
-    before = faulty.calls[PUT]
+    before = faulty.calls[trial.puts]
     await trial.wish()
     await trial.change()
     await trial.work()
     await trial.is_as_wanted()
-    assert faulty.calls[PUT] == before + 1
+    assert faulty.calls[trial.puts] == before + 1
 
 
 @pytest.mark.parametrize("social", REMOVABLE, ids=str)
 async def test_taken_away_before_it_was_there(social: Social, trial: Trial, faulty: FaultyPds) -> None:
-    before = faulty.calls[PUT]
+    before = faulty.calls[trial.puts]
     await trial.wish()
     await trial.withdraw()
     await trial.work()
     assert await trial.there() == []
-    assert faulty.calls[PUT] == before
+    assert faulty.calls[trial.puts] == before
 
 
 @pytest.mark.parametrize("social", REMOVABLE, ids=str)
@@ -185,7 +185,7 @@ async def test_a_deactivated_account_waits_and_goes_on(crew: None, social: Socia
     await owner.com.atproto.server.deactivate_account({})
     await trial.wish()
     await trial.work_until("waiting", "AuthExpired")
-    assert "Deactivated" in str((await account_row(account.did)).reason)
+    assert "deactivated" in str((await account_row(account.did)).reason).lower()
     assert (await trial.seen()).state == RecordState.WAITING
     await owner.com.atproto.server.activate_account()
     await sign_in(account.did, password, HERE)
@@ -212,7 +212,7 @@ async def test_a_worker_that_is_killed_between_the_two_writes(
         await trial.prepare()
         await trial.wish()
         await hurry()
-        before = faulty.calls[PUT]
+        before = faulty.calls[trial.puts]
         first = await asyncio.create_subprocess_exec(*WORKER, env=dict(os.environ), stdout=log, stderr=log)
         faulty.plan(PUT, Fault(reached=True, hang_up=True, then=lambda: os.kill(first.pid, signal.SIGKILL)))
         await resume_queue("federation")
@@ -227,4 +227,5 @@ async def test_a_worker_that_is_killed_between_the_two_writes(
             await second.wait()
             log.close()
         await trial.is_as_wanted()
-    assert faulty.calls[PUT] == before + 2
+    # The repeat writes the same once more, or looks first and finds it.
+    assert faulty.calls[trial.puts] in (before + 1, before + 2)

@@ -16,7 +16,7 @@ from backend.domains.federation.sign_ins import find_sign_in, forget_sign_ins, l
 from backend.domains.federation.vault import unlock
 from backend.errors import Forbidden, InvalidInput, NotFound, RateLimited, Refused, SignInRequired, Unavailable
 from tests.conftest import set_environment
-from tests.domains.federation.conftest import HERE, account_row, came_back, tokens_of
+from tests.domains.federation.conftest import HERE, account_row, came_back, revoke_all, tokens_of
 from tests.network.faulty import Fault, FaultyPds
 from tests.network.person import Person
 from tests.network.server import NetworkServer
@@ -132,8 +132,10 @@ async def test_another_account_than_was_asked_for(
     back = await Person(fronted_network.behind).allow(begun.url, fronted_network.bob)
     with pytest.raises(Forbidden, match="another account"):
         await finish(came_back(back, begun.browser))
-    assert front.calls["revoke"] == 1
     assert await list_sign_ins() == []
+    # What was issued all the same is revoked there.
+    assert await revoke_all(sqlite_database) == [True]
+    assert front.calls["revoke"] == 1
 
 
 async def test_a_server_that_does_not_speak_for_the_account_any_more(
@@ -144,8 +146,10 @@ async def test_a_server_that_does_not_speak_for_the_account_any_more(
     front.plan("oauth-protected-resource", Fault(200, body={"authorization_servers": [network.pds_url]}))
     with pytest.raises(Forbidden, match="does not speak for"):
         await finish(arrived)
-    assert front.calls["revoke"] == 1
     assert await list_sign_ins() == []
+    # What was issued all the same is revoked there.
+    assert await revoke_all(sqlite_database) == [True]
+    assert front.calls["revoke"] == 1
 
 
 async def test_a_server_without_oauth_or_away(front: FaultyPds, sqlite_database: Database) -> None:

@@ -43,7 +43,7 @@ async def _records(platform: NetworkServer, track_id: str) -> list[dict[str, obj
         for record in (await client.com.atproto.repo.list_records(asked)).records
     ]
     await client.request.close()
-    return [record for record in found if track_id in str(record["audioUrl"])]
+    return [record for record in found if track_id in str(record.get("audioUrl"))]
 
 
 async def _until(track_id: str, state: RecordState, patience_s: float = 60) -> RecordView:

@@ -10,9 +10,9 @@ from sqlalchemy import update
 from backend.db.base import now
 from backend.db.models.federation import Account
 from backend.db.session import Database
-from backend.domains.federation.accounts import sign_out, subject_of
+from backend.domains.federation.accounts import sign_out
 from backend.domains.federation.pds import pds_of
-from backend.domains.federation.tokens import credentials_of
+from backend.domains.federation.tokens import credentials_of, subject_of
 from backend.errors import AuthExpired, RateLimited, Refused, Unavailable
 from tests.domains.federation.conftest import account_row, alice_signs_in, spoil_access, tokens_of
 from tests.network.faulty import Fault, FaultyPds

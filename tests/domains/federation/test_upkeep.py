@@ -9,7 +9,8 @@ from backend._internal.background import background
 from backend.db.models.federation import Account
 from backend.db.models.runs import Run
 from backend.db.session import Database, unit_of_work
-from backend.domains.federation.accounts import sign_out, subject_of
+from backend.domains.federation.accounts import sign_out
+from backend.domains.federation.tokens import subject_of
 from backend.domains.federation.upkeep import release_signed_in, reseal_credentials
 from backend.runtime import runs
 from backend.runtime.views import RunView

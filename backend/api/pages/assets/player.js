@@ -8,7 +8,7 @@ import { SeekBar, clock } from "./waveform.js";
 
 const $ = (id) => document.getElementById(id);
 const audio = $("audio"), id = document.body.dataset.track;
-const VOLUME_KEY = "backline-volume", EDGE_S = 0.05;
+const VOLUME_KEY = "backline-volume", EDGE_S = 0.05, HEARD_S = 10;
 const tried = new Set();
 let track, format, drawn = "";
 
@@ -156,6 +156,15 @@ function kept() {
   }
 }
 
+// Who only looks in is no listener: a play is told of once some of it was heard.
+let counted = false;
+function countPlay() {
+  const heard = Array.from(audio.played, (_, at) => audio.played.end(at) - audio.played.start(at)).reduce((a, b) => a + b, 0);
+  if (counted || heard < Math.min(HEARD_S, bar.duration / 2)) return;
+  counted = true;
+  fetch(`/tracks/${id}/plays`, { method: "POST" }).catch(() => { counted = false; });
+}
+
 let frame;
 function tick() {
   if (!audio.seeking && stream.started) bar.setTime(audio.currentTime);
@@ -174,6 +183,7 @@ audio.addEventListener("play", () => playing(true));
 audio.addEventListener("pause", () => playing(false));
 audio.addEventListener("ended", () => playing(false));
 audio.addEventListener("seeked", tick);
+audio.addEventListener("timeupdate", countPlay);
 audio.addEventListener("waiting", () => document.body.toggleAttribute("data-waiting", true));
 for (const each of ["playing", "pause", "ended"]) audio.addEventListener(each, () => document.body.toggleAttribute("data-waiting", false));
 $("play").addEventListener("click", toggle);
