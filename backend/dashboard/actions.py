@@ -48,7 +48,7 @@ class Call:
         self.client.run_javascript(f"desk.ask({json.dumps(question)})")
 
     def go(self, path: str) -> None:
-        """Send the visitor to another page."""
+        """Send the visitor to another page: its path under /desk."""
         self.client.open(path)
 
     def say(self, text: str, kind: str = "positive") -> None:

@@ -62,7 +62,7 @@ def _buttons(each: ScheduleView, timing: str) -> Markup:
 async def run_now(call: Call) -> None:
     """Run it once, and show the run."""
     receipt = await schedules.run_now(call.arg, json_object(call.value or "{}"))
-    call.go(f"/desk/runs/{receipt.id}")
+    call.go(f"/runs/{receipt.id}")
 
 
 @action("schedule.interval")
