@@ -79,12 +79,12 @@ async def read_all(marker: OtherClient) -> None:
     raise AssertionError("the stream never came so far")
 
 
-async def heed_all() -> list[str]:
-    """Do what reading left to do, as the runs would. Returns in a word what came of each."""
-    statement = select(Run).where(Run.task.in_(("heed_record", "heed_account"))).order_by(Run.id)
+async def heed_all(task: str = "heed_record") -> list[str]:
+    """Do what reading left to do, as the runs of this task would. Returns in a word what came of each."""
+    statement = select(Run).where(Run.task == task).order_by(Run.id)
     async with database().reading() as session:
         runs = list(await session.scalars(statement))
     async with unit_of_work() as unit:
         await unit.connection.execute(delete(Run).where(Run.id.in_([run.id for run in runs])))
-    work = {"heed_record": heed_record_at, "heed_account": heed_account_of}
-    return [await work[run.task](*run.args.values()) for run in runs]
+    work = {"heed_record": heed_record_at, "heed_account": heed_account_of}[task]
+    return [await work(*run.args.values()) for run in runs]
