@@ -1,7 +1,6 @@
 """What others do elsewhere in a real network is here too, once, and what we did ourselves makes no twin."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -19,43 +18,12 @@ from backend.domains.federation.publication import get_publication, publish, req
 from backend.domains.federation.records import RecordState, find_record
 from backend.domains.federation.writing import bring
 from tests.conftest import set_environment
-from tests.domains.federation.conftest import HERE, alice_signs_in, ready_track
+from tests.domains.federation.conftest import HERE
 from tests.domains.federation.elsewhere import SINCE, OtherClient, heed_all, other_client, read_all
 from tests.network.faulty import Fault, FaultyPds
 from tests.network.server import NetworkServer
 
 PUT = "com.atproto.repo.putRecord"
-
-
-@pytest.fixture
-def listening(platform: NetworkServer, monkeypatch: pytest.MonkeyPatch) -> NetworkServer:
-    """The network, to which the platform listens. Ask for it before the database."""
-    url = platform.pds_url.replace("http", "ws", 1)
-    set_environment(monkeypatch, INGEST_URL=f"{url}/xrpc/com.atproto.sync.subscribeRepos")
-    return platform
-
-
-@pytest.fixture
-async def track_id(listening: NetworkServer, database: Database, alice_password: str) -> str:
-    """A published track of alice's. Nothing runs by itself."""
-    await alice_signs_in(listening, alice_password)
-    made = await ready_track(listening.alice.did)
-    await request_publication(made)
-    await publish(made)
-    return made
-
-
-@pytest.fixture
-async def bobs(listening: NetworkServer) -> AsyncIterator[OtherClient]:
-    """bob's other client."""
-    async with other_client(listening, listening.bob) as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def bob_password(network: NetworkServer) -> str:
-    """An app password of bob's."""
-    return network.app_password(network.bob)
 
 
 async def test_a_like_from_elsewhere_is_here_once(
