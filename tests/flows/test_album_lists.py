@@ -33,20 +33,25 @@ async def _planned() -> list[object]:
     return [run.args["album_id"] for run in await list_runs(RunFilter(task="sync_album_list", state=["scheduled"]))]
 
 
-@pytest.mark.parametrize("task", ["write_record", "recheck_record"])
-async def test_a_record_that_was_repaired(database: Database, task: str) -> None:
+@pytest.mark.parametrize(
+    "task", ["publish_track", "save_audio_to_pds", "write_record", "recheck_record", "heed_record"]
+)
+async def test_a_record_that_was_written(database: Database, task: str) -> None:
     background_tasks.find_rooms()
     track_id = await ready_track(ALICE)
     album_id = await _album_of(track_id)
     async with unit_of_work() as unit:
-        track = await want(unit, ALICE, Kind.TRACK, track_id, RECORD)
-        profile = await want(unit, ALICE, Kind.PROFILE, track_id, {"createdAt": RECORD["createdAt"]})
-    assert track
-    assert profile
-    await follow(task, {"record_id": profile.id, "revision": 1}, None)
+        rows = [await want(unit, ALICE, Kind.TRACK, track_id, RECORD)]
+        rows.append(await want(unit, ALICE, Kind.PROFILE, "self", {"createdAt": RECORD["createdAt"]}))
+    track, profile = (
+        {"track_id": about, "record_id": row.id, "uri": f"at://{row.did}/{row.collection}/{row.rkey}"}
+        for row, about in zip(rows, (track_id, "no such track"), strict=True)
+        if row
+    )
+    await follow(task, profile, None)
     assert await _planned() == []
     for _ in range(2):
-        await follow(task, {"record_id": track.id, "revision": 1}, None)
+        await follow(task, track, None)
     assert await _planned() == [album_id]
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.db.base import now
@@ -92,9 +92,20 @@ async def get_record(record_id: str) -> RecordView | None:
 
 async def subject_of_record(record_id: str, kind: Kind) -> str | None:
     """What a record of this kind is about; None when it is of another kind."""
+    return await _subject(PdsRecord.id == record_id, PdsRecord.kind == kind)
+
+
+async def subject_at(uri: str, kind: Kind) -> str | None:
+    """What the record of this kind at this address is about; None when we have none of this kind there."""
+    did, collection, rkey = uri.removeprefix("at://").split("/")
+    place = (PdsRecord.did == did, PdsRecord.collection == collection, PdsRecord.rkey == rkey)
+    return await _subject(PdsRecord.kind == kind, *place)
+
+
+async def _subject(*conditions: ColumnElement[bool]) -> str | None:
     async with database().reading() as session:
-        row = await session.get(PdsRecord, record_id)
-    return row.subject if row is not None and row.kind == kind else None
+        found: str | None = await session.scalar(select(PdsRecord.subject).where(*conditions))
+    return found
 
 
 async def _find(*conditions: Any) -> RecordView | None:

@@ -18,7 +18,7 @@ from backend.domains.federation.profile import change_bio, get_profile, take_ove
 from backend.domains.federation.records import RecordState
 from backend.domains.federation.writing import bring
 from backend.errors import AuthExpired, InvalidInput, RateLimited, Refused, Unavailable
-from tests.domains.federation.conftest import HERE, tokens_of
+from tests.domains.federation.conftest import HERE, oauth_sign_in, tokens_of
 from tests.network.faulty import Fault, FaultyPds
 from tests.network.server import PASSWORD, NetworkServer
 
@@ -144,6 +144,15 @@ async def test_what_is_said_here_comes_before_the_public_profile(person: Person)
     await person.writes(PUBLIC, displayName="Anna", description="I sing.")
     assert await take_over(person.did) is None
     assert (await change_bio(person.did, None)).bio == "I sing."
+
+
+async def test_who_signed_in_by_oauth_has_a_profile_too(platform: NetworkServer, person: Person) -> None:
+    await person.writes(PUBLIC, displayName="Anna", description="I play.")
+    account = next(each for each in platform.accounts.values() if each.did == person.did)
+    await oauth_sign_in(platform, account)
+    assert (await tokens_of(person.did)).grant
+    assert await take_over(person.did)
+    assert (await person.there())["bio"] == "I play."
 
 
 async def test_a_record_that_was_there_keeps_what_is_not_ours(person: Person) -> None:

@@ -15,11 +15,12 @@ from backend.db.base import now
 from backend.db.ids import new_id
 from backend.db.models.federation import Account, Like, PdsRecord
 from backend.db.models.media import Track
-from backend.db.session import Database, unit_of_work
+from backend.db.session import Database, open_database, unit_of_work
 from backend.domains.federation.accounts import sign_in
 from backend.domains.federation.albums import create_album
 from backend.domains.federation.likes import like, unlike
-from backend.domains.federation.lists import LIST_LIMIT, bring_liked_list
+from backend.domains.federation.lists import LIST_LIMIT, bring_album_list, bring_liked_list
+from backend.domains.federation.profile import take_over
 from backend.domains.federation.publication import get_publication, request_publication
 from backend.runtime.queues import pause_queue, resume_queue
 from backend.runtime.runs import RunFilter, list_runs
@@ -183,6 +184,37 @@ async def test_the_list_of_likes_has_the_newest_500(
     keys = [item["subject"]["uri"].rpartition("/")[2] for item in (await _value(platform, done.uri))["items"]]
     assert keys == [f"r{at}" for at in range(LIST_LIMIT, 0, -1)]
     assert faulty.calls[PUT] == 1
+
+
+@pytest.mark.parametrize("part", ["profile", "album list", "liked list"])
+async def test_no_connection_is_held_while_a_server_is_asked(
+    platform: NetworkServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch, alice_password: str, faulty: FaultyPds,
+    part: str,
+) -> None:  # fmt: skip
+    """The database has one connection. It is free for others while the server takes its time."""
+    set_environment(monkeypatch, DATABASE_URL=postgres_url, DATABASE_POOL_SIZE="1", DATABASE_POOL_TIMEOUT_S="5")
+    did = platform.alice.did
+    async with open_database(get_settings().database):
+        await alice_signs_in(platform, alice_password, faulty)
+        track_id = await published_track(did)
+        album = await create_album(did, "Held", [track_id])
+        await like(did, track_id)
+        work, method = {
+            "profile": (lambda: take_over(did), GET),
+            "album list": (lambda: bring_album_list(album.id), f"{PUT} fm.backline.list"),
+            "liked list": (lambda: bring_liked_list(did), f"{PUT} fm.backline.list"),
+        }[part]
+        held, before = asyncio.Event(), faulty.calls[method]
+        faulty.plan(method.split()[0], Fault(hold=held))
+        working = asyncio.create_task(work())
+        async with asyncio.timeout(20):
+            while faulty.calls[method] == before:  # noqa: ASYNC110  it counts, and calls nobody
+                await asyncio.sleep(0.02)
+            async with unit_of_work() as unit:
+                await unit.session.get_one(Account, did)
+        assert not working.done()
+        held.set()
+        await working
 
 
 async def _value(platform: NetworkServer, uri: str) -> dict[str, Any]:
