@@ -28,7 +28,8 @@ from backend.runtime.schedules import run_now
 from backend.settings import get_settings
 from tests.conftest import set_environment
 from tests.domains.federation.conftest import alice_signs_in, ready_track
-from tests.domains.federation.elsewhere import OtherClient, heed_all, read_all
+from tests.domains.federation.elsewhere import SINCE, OtherClient, heed_all, read_all
+from tests.network.jetstream import jetstream
 from tests.network.server import NetworkServer
 from tests.proxy import cable
 
@@ -131,6 +132,35 @@ async def test_a_source_that_begins_anew(
     assert (await _reading()).missed_at is not None
     await read_all(bobs)
     assert 0 < (await _reading()).cursor < 10**9
+
+
+async def test_a_jetstream_only_says_where_to_look(
+    listening: NetworkServer, track_id: str, bobs: OtherClient, monkeypatch: pytest.MonkeyPatch, database: Database
+) -> None:
+    bob, track = listening.bob.did, await get_publication(track_id)
+    subject, cid = {"uri": track.uri, "cid": track.cid}, "bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
+    record = {"$type": "fm.backline.like", "subject": subject, "createdAt": SINCE}
+    async with jetstream() as source:
+        set_environment(monkeypatch, INGEST_URL=source.url)
+        uri = await bobs.like(track)
+        await source.wrote(uri, cid, record)
+        assert (await read(_soon()))["taken up"] == 1
+        assert await heed_all() == ["taken"]
+        # What nobody did, nobody did here.
+        await source.wrote(f"at://{listening.alice.did}/fm.backline.like/3l3qo2vuowo2b", cid, record)
+        await source.deleted(uri)
+        await source.deleted(track.uri)
+        await source.tell(bob, "account", active=False, did=bob, status="deleted", seq=1)
+        last = await source.wrote(f"at://{bob}/app.bsky.feed.post/3l3qo2vuowo2b", cid, record)
+        await source.tell(bob, "identity", did=bob)
+        counts = await read(_soon())
+        assert (counts["changed"], counts["taken up"], counts["accounts"]) == (3, 1, 1)  # the event at the cursor comes again
+        assert sorted(await heed_all()) == ["as it is here", "as it is here", "nothing to do"]
+        assert await heed_all("heed_account") == ["active"]
+        assert (await _reading()).cursor == last + 1000
+    liked = await show_like(bob, track_id)
+    assert liked.record is not None
+    assert (liked.likes, liked.record.uri) == (1, uri)
 
 
 async def test_nothing_is_read_where_nothing_is_set(database: Database) -> None:
