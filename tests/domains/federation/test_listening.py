@@ -154,7 +154,8 @@ async def test_a_jetstream_only_says_where_to_look(
         last = await source.wrote(f"at://{bob}/app.bsky.feed.post/3l3qo2vuowo2b", cid, record)
         await source.tell(bob, "identity", did=bob)
         counts = await read(_soon())
-        assert (counts["changed"], counts["taken up"], counts["accounts"]) == (3, 1, 1)  # the event at the cursor comes again
+        # The event at the cursor comes once more.
+        assert (counts["changed"], counts["taken up"], counts["accounts"]) == (3, 1, 1)
         assert sorted(await heed_all()) == ["as it is here", "as it is here", "nothing to do"]
         assert await heed_all("heed_account") == ["active"]
         assert (await _reading()).cursor == last + 1000
