@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "storage": {"settings", "errors"},
     "domains": {"runtime", "adapters", "storage", "db", "settings", "errors"},
     "flows": {"domains", "runtime"},
-    "_internal": {"flows", "domains", "runtime", "settings"},
+    "_internal": {"flows", "domains", "runtime", "settings", "errors"},
     "api": {"_internal", "domains", "runtime", "db", "storage", "settings", "errors"},
     "dashboard": {"_internal", "domains", "runtime", "db", "storage", "settings", "errors"},
     **{top: {room for room, floor in FLOORS.items() if floor < 7} for top in ("main", "worker", "cli")},

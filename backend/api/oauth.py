@@ -6,8 +6,8 @@ from fastapi import APIRouter, Cookie, Query, Request, Response, status
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from backend._internal.sign_in_cookie import COOKIE, give_cookie, must_be_same_site, sign_in_lifetime
 from backend.api import session_examples as examples
-from backend.api.caller import COOKIE, give_cookie, must_be_same_site, sign_in_lifetime
 from backend.api.examples import shown
 from backend.api.problems import problems
 from backend.api.state import AppSettings

@@ -5,8 +5,9 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response, status
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from backend._internal.sign_in_cookie import COOKIE, give_cookie, must_be_same_site, sign_in_lifetime, token_of
 from backend.api import session_examples as examples
-from backend.api.caller import COOKIE, SignedIn, give_cookie, must_be_same_site, sign_in_lifetime, token_of
+from backend.api.caller import SignedIn
 from backend.api.examples import shown
 from backend.api.problems import problems
 from backend.api.state import AppSettings

@@ -31,7 +31,9 @@ async def serve(
     settings = get_settings()
     if host is not None:  # who may do what depends on it, too
         settings.http = settings.http.model_copy(update={"http_host": host})
-    app = traced_app(settings)
+    from backend.dashboard.mount import mount_desk  # it takes a second to import, which no other command needs
+
+    app = mount_desk(traced_app(settings), settings)
     where = settings.http.http_host, settings.http.http_port if port is None else port
     async with stop_signals() as stop, serving(app, *where, patience_s=PATIENCE_S) as url:
         logger.info("listening on %s", url)

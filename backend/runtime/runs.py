@@ -1,11 +1,11 @@
 """Runs: find them, read one, cancel it, requeue it. Needs an open database; a runner makes it act at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, Text, cast, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from backend.db.base import now
@@ -22,7 +22,10 @@ from backend.runtime.views import RunView
 
 @dataclass(frozen=True)
 class RunFilter:
-    """Which runs. Everything given must hold. `text` is looked for in errors, task, key and id, whatever its case."""
+    """Which runs. Everything given must hold. `text` is looked for in errors, task, key and id, whatever its case.
+
+    `args` are arguments by name, or by path with dots, and what they are as text. `after` is an id: only newer runs.
+    """
 
     state: Sequence[str] | None = None
     task: str | None = None
@@ -33,6 +36,8 @@ class RunFilter:
     created_before: datetime | None = None
     error_group: str | None = None
     ids: Sequence[str] | None = None
+    args: Mapping[str, str] | None = None
+    after: str | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """As SQL."""
@@ -48,6 +53,12 @@ class RunFilter:
             found.append(Run.created_at >= self.created_after)
         if self.created_before:
             found.append(Run.created_at < self.created_before)
+        if self.after is not None:
+            found.append(Run.id > self.after)
+        for path, value in (self.args or {}).items():
+            # SQLite has numbers for true and false.
+            alike = {value, {"true": "1", "false": "0"}.get(value, value)}
+            found.append(cast(Run.args[tuple(path.split("."))].as_string(), Text).in_(sorted(alike)))
         if self.text:
             columns = (Run.error, Run.error_type, Run.task, Run.key, Run.id)
             found.append(or_(*(column.icontains(self.text, autoescape=True) for column in columns)))

@@ -64,6 +64,8 @@ ANYBODYS = {
     "POST /albums",
     "GET /preferences",
     "PATCH /preferences",
+    "GET /profile",
+    "PATCH /profile",
     "POST /exports",
     "GET /exports",
 }

@@ -6,7 +6,8 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from backend.api.caller import COOKIE, Caller
+from backend._internal.sign_in_cookie import COOKIE
+from backend.api.caller import Caller
 from backend.db.models.media import Track
 from backend.db.session import database
 from backend.domains.federation.sign_ins import Role, close_sign_in, open_sign_in

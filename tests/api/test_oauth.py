@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from backend._internal.sign_in_cookie import COOKIE
 from backend.api.app import create_app
-from backend.api.caller import COOKIE
 from backend.api.oauth import BROWSER_COOKIE
 from backend.api.serving import serving
 from backend.settings import get_settings

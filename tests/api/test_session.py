@@ -6,8 +6,8 @@ from secrets import token_hex
 import httpx
 import pytest
 
+from backend._internal.sign_in_cookie import COOKIE
 from backend.api.app import create_app
-from backend.api.caller import COOKIE
 from backend.api.serving import serving
 from backend.domains.federation.sign_ins import Role, open_sign_in
 from backend.settings import get_settings

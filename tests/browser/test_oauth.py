@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from backend.api.caller import COOKIE
+from backend._internal.sign_in_cookie import COOKIE
 from backend.api.oauth import BROWSER_COOKIE
 from tests.browser.server import BacklineServer
 from tests.network.server import NetworkServer

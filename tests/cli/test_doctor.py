@@ -25,7 +25,7 @@ def test_all_is_well_but_for_redis(backline: Terminal) -> None:
     found = findings(ran)
     assert (ran.code, ran.json["verdict"]) == (0, "warn")
     assert set(found) == {
-        "python", "settings", "ffmpeg", "database", "migrations", "redis", "storage", "disk", "services", "oauth",
+        "python", "settings", "ffmpeg", "database", "migrations", "redis", "storage", "disk", "services", "oauth", "network",
     }  # fmt: skip
     assert found["redis"][0][0] == "warn"
     assert all(row[0] == "ok" for check, rows in found.items() if check not in ("redis", "disk") for row in rows)

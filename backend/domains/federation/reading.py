@@ -82,7 +82,7 @@ class Reader:
         values: dict[str, object] = {"cursor": self.cursor, "read_at": now()}
         if self._event_at is not None:
             values["event_at"] = self._event_at
-        if any(event.missed for event in events):
+        if self.saved and any(event.missed for event in events):  # at the very start nothing was ever known
             logger.error("%s no longer has all that followed our cursor", self.url)
             values["missed_at"] = now()
         counts = Counter[str]()
