@@ -19,6 +19,7 @@ from backend.api import (
     exports,
     health,
     likes,
+    metrics,
     oauth,
     objects,
     own_tracks,
@@ -72,6 +73,7 @@ ROUTERS = (
     objects.router,
     player.router,
     health.router,
+    metrics.router,
 )
 
 TAGS = [

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.db.base import now
 from backend.db.session import Database, database
 from backend.errors import Unavailable
+from backend.runtime import tally
 from backend.runtime.adopt import adopt_call, adopt_message, bury_unreadable, declare_plain
 from backend.runtime.dispatch import Dispatcher, install
 from backend.runtime.engine.docket import DocketEngine
@@ -151,6 +152,7 @@ class Runner:
         silence = timedelta(seconds=min(2.5 * runner.runner_heartbeat_s, 0.6 * runner.runner_redelivery_s))
         async with self.database.unit() as unit:
             again, changes = await revive(unit, ticket, moment, runner.runner_crash_limit, moment - silence)
+        tally.LOST.inc(len(changes))
         self.here.tell(changes)
         return again
 
