@@ -237,6 +237,8 @@ async def check_network(settings: Settings) -> list[Finding]:
             reading = await how_far(url)
     except (TimeoutError, SQLAlchemyError, PostgresError, OSError, BacklineError):
         return [warn("network", "how far it was read stands in the database", "see there")]
+    if settings.docket.docket_worker_concurrency < 2:
+        return [warn("network", "listening takes the only run at a time", "set DOCKET_WORKER_CONCURRENCY to 2 or more")]
     if reading is None or now() - reading.read_at > READ_LATELY:
         since = f"since {reading.read_at:%Y-%m-%d %H:%M}" if reading else "yet"
         return [warn("network", f"nothing was read {since}", "start a worker, and see `backline runs list`")]

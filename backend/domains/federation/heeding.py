@@ -21,6 +21,7 @@ from backend.domains.federation.lexicons import our_collections
 from backend.domains.federation.writing import RETRY, TIMEOUT_S
 from backend.errors import BadAnswer, Conflict, Forbidden, InvalidInput, NotFound, Refused, Snooze
 from backend.runtime import scheduler, task
+from backend.runtime.storable import storable
 from backend.settings import get_settings
 
 AGAIN = timedelta(seconds=1)
@@ -135,7 +136,7 @@ async def _standing(did: str) -> tuple[str | None, str]:
             if error.name != "RepoNotFound":
                 raise
             return found.handle, DELETED
-    return found.handle, "active" if said.get("active") else str(said.get("status") or "inactive")[:50]
+    return found.handle, "active" if said.get("active") else storable(str(said.get("status") or "inactive"), 50)
 
 
 async def _forget(unit: Unit, did: str) -> None:

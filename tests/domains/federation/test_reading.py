@@ -171,6 +171,7 @@ async def test_what_is_not_taken(
         await bobs.put("like", subject="not a reference", createdAt=SINCE),
         await bobs.put("comment", subject=subject, text="x" * 1001, timestampMs=1, createdAt=SINCE),
         await bobs.put("comment", subject=subject, text="zero \x00", timestampMs=1, createdAt=SINCE),
+        await bobs.put("like", "x" * 512, subject=subject, createdAt=SINCE),  # no run could be named after it
         await bobs.put("track", title="", artist="", fileType="flac", createdAt=SINCE),
     ]
     other = await bobs.put("like", subject={**subject, "uri": f"{track.uri[:-1]}2"}, createdAt=SINCE)
