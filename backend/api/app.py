@@ -19,6 +19,7 @@ from backend.api import (
     exports,
     health,
     likes,
+    metrics,
     oauth,
     objects,
     own_tracks,
@@ -72,6 +73,7 @@ ROUTERS = (
     objects.router,
     player.router,
     health.router,
+    metrics.router,
 )
 
 TAGS = [
@@ -136,7 +138,7 @@ def _version() -> str:
 
 def traced_app(settings: Settings) -> FastAPI:
     """The application with the logs and the traces of an HTTP process: what the entries run."""
-    set_up_logging(settings.http.log_level)
+    set_up_logging(settings.http.log_level, settings.http.log_format)
     app = create_app(settings)
     if set_up_tracing("backline-api"):
         trace_requests(app)

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from backend.db.base import now
 from backend.db.session import unit_of_work
-from backend.runtime import enqueue, scheduler, task
+from backend.errors import RateLimited, Unavailable
+from backend.runtime import Retry, enqueue, scheduler, task
 from backend.runtime.enqueue import Options
 from backend.runtime.queues import pause_queue, resume_queue
 from backend.runtime.runs import RunFilter, get_run, list_runs
@@ -127,6 +128,28 @@ async def test_a_debounced_call_moves_the_due_time_back(crew: Crew) -> None:
     assert second.due_at - first.due_at > timedelta(seconds=39)
     assert timedelta(seconds=3) < third.due_at - now() <= timedelta(seconds=5)
     assert first.revision < second.revision < third.revision
+
+
+@each_database
+async def test_a_debounced_call_does_not_hurry_where_a_server_asked_to_wait(crew: Crew) -> None:
+    @task(queue="media", key="sync:{error}", unique="debounce", retry=Retry(attempts=3, base=60))
+    async def sync(error: str) -> None:
+        raise RateLimited("busy", after=timedelta(seconds=60)) if error == "busy" else Unavailable("away")
+
+    schedule = scheduler(sync).using(debounce=0)
+    async with crew():
+        left = {}
+        for error in ("busy", "away"):
+            receipt = await schedule(error)
+            async with asyncio.timeout(10):
+                while (run := await get_run(receipt.id)).error is None or run.state != "scheduled":  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            await schedule.using(debounce=5)(error)
+            due = (await get_run(receipt.id)).due_at
+            assert due
+            left[error] = (due - now()).total_seconds()
+    assert 40 < left["busy"] <= 60
+    assert left["away"] <= 5
 
 
 @each_database

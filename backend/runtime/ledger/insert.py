@@ -94,14 +94,18 @@ async def active_run(unit: Unit, task: str, slot: str) -> ActiveRun | None:
 
 
 _PUSH_BACK = text("""
-    UPDATE runs SET state = 'scheduled', due_at = :due, args = :args, updated_at = :now, revision = revision + 1
+    UPDATE runs SET state = 'scheduled', args = :args, updated_at = :now, revision = revision + 1,
+        due_at = CASE WHEN error_type = 'RateLimited' AND due_at > :due THEN due_at ELSE :due END
     WHERE id = :id AND state IN ('waiting', 'scheduled')""").bindparams(
     bindparam("due", type_=Moment()), bindparam("now", type_=Moment()), bindparam("args", type_=Json)
 )
 
 
 async def push_back(unit: Unit, run_id: str, args: dict[str, Any], due: datetime) -> bool:
-    """Debounce: move a run that has not been handed over to a later time, with newer arguments. False if it was."""
+    """Debounce: move a run that has not been handed over to a later time, with newer arguments. False if it was.
+
+    Where a server asked to wait, its time stays if it is later.
+    """
     result = await unit.connection.execute(_PUSH_BACK, {"id": run_id, "args": args, "due": due, "now": now()})
     return bool(result.rowcount)
 
