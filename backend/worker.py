@@ -39,7 +39,7 @@ def main() -> int:
     """Run a worker until it is stopped. Returns the exit code."""
     try:
         settings = get_settings()
-        set_up_logging(settings.http.log_level)
+        set_up_logging(settings.http.log_level, settings.http.log_format)
         set_up_tracing("backline-worker")
         asyncio.run(work(settings))
     except BacklineError as error:

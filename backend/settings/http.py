@@ -32,6 +32,9 @@ class HttpSettings(Section):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = Field(
         "INFO", description="Lowest level that is logged."
     )
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(str.lower)] = Field(
+        "console", description="How lines are logged: `console` for people, `json` for programs, one object a line."
+    )
     sse_keepalive_s: float = Field(
         15.0, gt=0, description="Seconds between two comments that keep an event stream open."
     )
