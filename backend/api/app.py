@@ -1,6 +1,8 @@
 """The HTTP application: its routes, its errors, and what it opens for as long as it lives."""
 
+import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -14,10 +16,14 @@ from backend._internal.background import background
 from backend.api import (
     albums,
     artwork,
+    board,
     comments,
     dead,
+    dlq,
     exports,
     health,
+    job_runs,
+    job_schedules,
     likes,
     oauth,
     objects,
@@ -69,6 +75,11 @@ ROUTERS = (
     dead.router,
     queues.router,
     schedules.router,
+    job_runs.router,
+    job_schedules.router,
+    job_schedules.live,
+    dlq.router,
+    board.router,
     objects.router,
     player.router,
     health.router,
@@ -117,6 +128,8 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
+    app.state.jobs, app.state.jobs_lock = (-math.inf, []), asyncio.Lock()
+    app.state.board, app.state.board_lock = (-math.inf, {}), asyncio.Lock()
     app.add_middleware(RequestBoundary)
     app.add_middleware(PlayerCors, origins=settings.http.player_origins)
     install_problems(app)
