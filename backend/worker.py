@@ -1,4 +1,4 @@
-"""The worker process, `python -m backend.worker`: the same background as the HTTP process, without HTTP.
+"""The worker process, `python -m backend.worker`: the same background as the HTTP process, without the API.
 
 It ends with 0 after a stop that was asked for, and with 1 when it could not start or could not go on.
 SIGTERM or SIGINT: what runs may finish within RUNNER_SHUTDOWN_GRACE_S, the rest is handed back. A second one: at once.
@@ -10,6 +10,7 @@ import os
 import sys
 
 from backend._internal.background import background
+from backend.api.watched import watched
 from backend.db.session import database
 from backend.errors import BacklineError, Misconfigured
 from backend.runtime.stopping import stop_signals
@@ -26,7 +27,7 @@ async def work(settings: Settings) -> None:
         raise Misconfigured("a worker takes runs from Redis: set DOCKET_URL", field="DOCKET_URL")
     if not settings.runner.workers_enabled:
         raise Misconfigured("this process is told not to work: unset WORKERS_ENABLED=0", field="WORKERS_ENABLED")
-    async with stop_signals() as stop, open_storage(settings), background(settings, kind="worker"):
+    async with stop_signals() as stop, open_storage(settings), background(settings, kind="worker"), watched(settings):
         trace_database(database())
         logger.info("worker %d is ready", os.getpid())
         await stop.wait()
@@ -38,7 +39,7 @@ def main() -> int:
     """Run a worker until it is stopped. Returns the exit code."""
     try:
         settings = get_settings()
-        set_up_logging(settings.http.log_level)
+        set_up_logging(settings.http.log_level, settings.http.log_format)
         set_up_tracing("backline-worker")
         asyncio.run(work(settings))
     except BacklineError as error:

@@ -8,8 +8,8 @@ import pytest
 
 from backend.adapters import doubles, replicate
 from backend.adapters.doubles import Double
+from backend.api.serving import serving
 from backend.cli.fakes import settings_for
-from backend.cli.http_server import serving
 from tests.conftest import set_environment
 
 

@@ -17,6 +17,12 @@ class Cable:
         self._trap: bytes | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
+    async def carries(self, connections: int) -> None:
+        """Wait until so many connections are open."""
+        async with asyncio.timeout(20):
+            while len(self._open) < 2 * connections:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
     def pull_at(self, sign: bytes) -> None:
         """Pull the cable as soon as a client sends these bytes, before they get through."""
         self._trap = sign

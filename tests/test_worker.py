@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from backend.api.app import create_app
-from backend.cli.http_server import serving
+from backend.api.serving import serving
 from backend.db.session import Database, open_database
 from backend.runtime import runs
 from backend.settings import get_settings

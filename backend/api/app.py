@@ -25,6 +25,7 @@ from backend.api import (
     job_runs,
     job_schedules,
     likes,
+    metrics,
     oauth,
     objects,
     own_tracks,
@@ -83,6 +84,7 @@ ROUTERS = (
     objects.router,
     player.router,
     health.router,
+    metrics.router,
 )
 
 TAGS = [
@@ -149,7 +151,7 @@ def _version() -> str:
 
 def traced_app(settings: Settings) -> FastAPI:
     """The application with the logs and the traces of an HTTP process: what the entries run."""
-    set_up_logging(settings.http.log_level)
+    set_up_logging(settings.http.log_level, settings.http.log_format)
     app = create_app(settings)
     if set_up_tracing("backline-api"):
         trace_requests(app)

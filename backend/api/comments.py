@@ -12,7 +12,7 @@ from backend.api.paging import Cursor, page
 from backend.api.problems import problems
 from backend.api.publications import PUBLICATION, TrackId
 from backend.domains.federation import comments
-from backend.domains.federation.comments import CommentLine, CommentView
+from backend.domains.federation.comments import LATEST_MS, CommentLine, CommentView
 from backend.domains.federation.records import RecordView
 from backend.domains.media.access import check_hearing
 
@@ -21,7 +21,6 @@ router = APIRouter(prefix="/tracks/{track_id}/comments", tags=["comments"], rout
 COMMENT_ID = "0192a6b1-9c44-7d10-a0b2-5e6f70819203"
 CommentId = Annotated[str, Path(description="The comment's id.", examples=[COMMENT_ID])]
 Text = Annotated[str, Field(description="At most 1,000 characters.", examples=["this bass!"])]
-LATEST_MS = 7 * 24 * 3_600_000
 
 COMMENT = {
     "id": COMMENT_ID,

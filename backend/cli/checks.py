@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -17,9 +18,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.adapters import ffmpeg
+from backend.db.base import now
 from backend.db.migrate import revisions
 from backend.db.session import Database, open_database
 from backend.domains.federation.oauth_client import this_client
+from backend.domains.federation.reading import how_far
 from backend.errors import BacklineError, Misconfigured
 from backend.settings import Settings, get_settings
 from backend.storage import open_storage
@@ -28,6 +31,7 @@ PATIENCE_S = 5.0
 OLDEST_PYTHON = (3, 11)
 OLDEST_FFMPEG = 5
 ENCODERS = ("libopus", "aac", "alac", "flac")
+READ_LATELY, SAID_FOR = timedelta(minutes=5), timedelta(days=7)
 LOW_DISK_GB, FULL_DISK_GB = 5.0, 0.5
 
 
@@ -223,6 +227,32 @@ async def check_oauth(settings: Settings) -> list[Finding]:
     return [warn("oauth", f"{back}, for about two weeks", "set OAUTH_KEYS, and sign-ins last longer")]
 
 
+async def check_network(settings: Settings) -> list[Finding]:
+    """Whether the network is listened to, how far it was read, and whether something was missed."""
+    url = settings.federation.ingest_url
+    if url is None:
+        return [ok("network", "not listened to: INGEST_URL is unset")]
+    try:
+        async with asyncio.timeout(PATIENCE_S), open_database(settings.database):
+            reading = await how_far(url)
+    except (TimeoutError, SQLAlchemyError, PostgresError, OSError, BacklineError):
+        return [warn("network", "how far it was read stands in the database", "see there")]
+    if settings.docket.docket_worker_concurrency < 2:
+        return [warn("network", "listening takes the only run at a time", "set DOCKET_WORKER_CONCURRENCY to 2 or more")]
+    if reading is None or now() - reading.read_at > READ_LATELY:
+        since = f"since {reading.read_at:%Y-%m-%d %H:%M}" if reading else "yet"
+        return [warn("network", f"nothing was read {since}", "start a worker, and see `backline runs list`")]
+    found = [
+        ok("network", f"read until {reading.event_at:%Y-%m-%d %H:%M:%S}" if reading.event_at else "nothing came yet")
+    ]
+    if reading.missed_at is not None and now() - reading.missed_at < SAID_FOR:
+        at = f"{reading.missed_at:%Y-%m-%d %H:%M}"
+        found.append(
+            warn("network", f"at {at} the source had not kept all", "what happened before may be missing here")
+        )
+    return found
+
+
 async def check_disk(settings: Settings) -> list[Finding]:
     """There is room for uploads and temporary files."""
     data_dir = settings.database.data_dir.absolute()
@@ -251,4 +281,5 @@ CHECKS: tuple[Check, ...] = (
     check_disk,
     check_services,
     check_oauth,
+    check_network,
 )

@@ -15,11 +15,11 @@ import httpx
 import typer
 
 from backend.api.app import create_app
+from backend.api.serving import serving
 from backend.cli.demo_audio import compose
 from backend.cli.demo_client import DemoClient, Json
 from backend.cli.demo_view import RunBars, addresses, run_table, track_panel
 from backend.cli.embedded import embedded_settings
-from backend.cli.http_server import serving
 from backend.cli.output import err, out, print_json, span
 from backend.cli.session import AsJson, ExitCode, command
 from backend.runtime.stopping import stop_signals

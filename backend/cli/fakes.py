@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from backend.adapters import doubles
-from backend.cli.http_server import serving
+from backend.api.serving import serving
 from backend.cli.output import err, out
 from backend.cli.session import command
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from backend.api.app import traced_app
-from backend.cli.http_server import serving
+from backend.api.serving import serving
 from backend.cli.output import out
 from backend.cli.session import command
 from backend.db.migrate import migrate as run_migrations

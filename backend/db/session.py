@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
+from typing import cast
 
 from asyncpg import PostgresError
 from sqlalchemy import event
@@ -164,6 +165,11 @@ class Database:
             yield
         finally:
             self._writer.release()
+
+    def pool_use(self) -> tuple[int, int, int]:
+        """Connections in use, idle ones, and how many there may be."""
+        pool = cast(AsyncAdaptedQueuePool, self.engine.pool)
+        return pool.checkedout(), pool.checkedin(), self.settings.database_pool_size
 
     async def close(self) -> None:
         """Close every connection, those too that cancelled callers are still giving back."""

@@ -96,6 +96,11 @@ def current_run() -> RunContext:
     return _current.get() or RunContext("direct", "direct", 1)
 
 
+def active_run() -> RunContext | None:
+    """The run this code is part of, or None outside of the runner."""
+    return _current.get()
+
+
 def active_run_id() -> str | None:
     """The id of the run this code is part of, or None outside of the runner."""
     run = _current.get()

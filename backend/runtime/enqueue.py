@@ -203,7 +203,7 @@ def _hand_over(run: NewRun) -> Callable[[], Awaitable[None]]:
         if here is None:
             return
         if run.state == State.QUEUED:
-            await here.hand_over([Ticket(run.id, run.task, run.args, 1, 0, 0, 0, run.trace)])
+            await here.hand_over([Ticket(run.id, run.task, run.args, 1, 0, 0, 0, run.trace, now().timestamp())])
         else:
             here.wake()
 

@@ -18,6 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from backend.db.base import now
 from backend.db.models.runs import Outcome, State
 from backend.errors import InvalidArguments, Steer, TimedOut, UnknownTask
+from backend.runtime import tally
 from backend.runtime.after import follow
 from backend.runtime.apart import apart
 from backend.runtime.context import Progress, RunContext, enter_run
@@ -58,6 +59,7 @@ class Running:
     log: AttemptLog
     halt: Halt | None = None
     halted_at: float = 0.0
+    spent_s: float = 0.0  # how long the work took, once it has ended
 
 
 class Executor:
@@ -100,16 +102,19 @@ class Executor:
         if self._on_last_chance(ticket) and any(self._on_last_chance(other.ticket) for other in self.running.values()):
             await self._postpone(ticket)
             return
-        running = self._begin(ticket)
+        running, began = self._begin(ticket), time.monotonic()
         try:
             end = await self._attempt(running)
         finally:
+            running.spent_s = time.monotonic() - began
             self._leave(running)
         self._ending.add(ticket.run_id)
         try:
-            await self._journal.record(end)
+            reached = await self._journal.record(end)
         finally:
             self._ending.discard(ticket.run_id)
+        if reached is not None:  # what the ledger refused has ended elsewhere, and is counted there
+            tally.ended(ticket.task, end.outcome, reached, running.spent_s)
 
     def has(self, run_id: str) -> bool:
         """Whether it is under way here, or has ended here and the ledger does not know it yet."""
@@ -154,6 +159,7 @@ class Executor:
         running = Running(ticket, number, task, context, AttemptLog(self._log_lines))
         self.running[ticket.run_id] = running
         self._journal.note(Started(ticket.run_id, ticket.handover, number, attempt, self.worker, now()))
+        tally.began(ticket)
         enter_run(context)
         current_log.set(running.log)
         return running

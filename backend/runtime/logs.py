@@ -1,10 +1,13 @@
-"""The log of an attempt: every line that is logged inside a run is kept with it, bounded."""
+"""The log of an attempt: every line that is logged inside a run is kept with it, bounded and without secrets."""
 
+import json
 import logging
 from collections import deque
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Any
 
+from backend.runtime.hiding import hidden
 from backend.runtime.storable import storable
 
 LINE_LIMIT = 4000
@@ -58,7 +61,7 @@ class AttemptLogHandler(logging.Handler):
         except (TypeError, ValueError, KeyError, AttributeError):  # no reason to fail the run that logged the line
             self.handleError(record)
             return
-        log.append(record, storable(message, LINE_LIMIT))
+        log.append(record, storable(hidden(message), LINE_LIMIT))
 
 
 _handler = AttemptLogHandler()
@@ -72,3 +75,9 @@ def capture_logs() -> None:
     ours = logging.getLogger("backend")
     if ours.level == logging.NOTSET:
         ours.setLevel(logging.INFO)
+
+
+def log_event(logger: logging.Logger, event: str, **fields: Any) -> None:
+    """Log something that programs look for: its name, and fields that are JSON. A JSON line has them beside its own."""
+    said = " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())
+    logger.info("%s %s", event, said, extra={"event": event, "fields": fields})

@@ -11,6 +11,7 @@ from backend.db.base import now
 from backend.db.models.runs import State
 from backend.db.session import Database
 from backend.errors import Unavailable
+from backend.runtime import tally
 from backend.runtime.dispatch import Dispatcher
 from backend.runtime.execute import Executor
 from backend.runtime.ledger.repair import Held, held_since, lose, wait_again
@@ -79,7 +80,9 @@ class Mender:
         then = State.INTERRUPTED if self._here.engine.name == "inline" else State.WAITING
         async with self._database.unit() as unit:
             changes = await wait_again(unit, queued, now())
-            changes += await lose(unit, lost, now(), self._limit, then)
+            crashed = await lose(unit, lost, now(), self._limit, then)
+        tally.LOST.inc(len(crashed))
+        changes += crashed
         if changes:
             logger.warning(
                 "set right %d runs that nobody had: %d queued, %d running", len(changes), len(queued), len(lost)

@@ -22,6 +22,7 @@ from backend.db.session import Database, Unit
 from backend.errors import Unavailable
 from backend.runtime.registry import registry
 from backend.runtime.view import ClusterView
+from backend.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,22 @@ class ProcessCard:
             "started_at": self.started_at,
             "seen_at": now(),
         }
+
+
+def worker_config(card: ProcessCard, settings: Settings) -> dict[str, Any]:
+    """What a process says at its start: who it is, and the settings that decide how it works. Nothing secret."""
+    runner = settings.runner.model_dump(exclude={"harmony_disable_workers"})
+    return {
+        "process": card.name,
+        "kind": card.kind,
+        "engine": card.engine,
+        "version": _version(),
+        "concurrency": card.capacity,
+        "tasks": len(registry),
+        "schedules": sum(spec.schedule is not None for spec in registry.values()),
+        **{name.removeprefix("runner_"): value for name, value in runner.items()},
+        **settings.dead_letters.model_dump(),
+    }
 
 
 def _version() -> str:

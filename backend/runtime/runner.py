@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.db.base import now
 from backend.db.session import Database, database
 from backend.errors import Unavailable
+from backend.runtime import tally
 from backend.runtime.adopt import adopt_call, adopt_message, bury_unreadable, declare_plain
 from backend.runtime.dispatch import Dispatcher, install
 from backend.runtime.engine.docket import DocketEngine
@@ -19,12 +20,13 @@ from backend.runtime.engine.safe_docket import SafeDocket
 from backend.runtime.events import EventHub
 from backend.runtime.execute import Executor, Halt
 from backend.runtime.feeder import Feeder
+from backend.runtime.hiding import hide_values_of
 from backend.runtime.ledger.claim import give_back
 from backend.runtime.ledger.journal import Journal
 from backend.runtime.ledger.repair import postpone, revive
-from backend.runtime.logs import capture_logs
+from backend.runtime.logs import capture_logs, log_event
 from backend.runtime.mender import Mender
-from backend.runtime.processes import Heartbeat, ProcessCard
+from backend.runtime.processes import Heartbeat, ProcessCard, worker_config
 from backend.runtime.supervise import Supervised
 from backend.runtime.ticker import note_declared
 from backend.runtime.ticket import Ticket
@@ -93,6 +95,7 @@ class Runner:
     async def start(self) -> None:
         """Say that this process is there, mend what its predecessor left, and start the loops."""
         capture_logs()
+        hide_values_of(self.settings.sections)
         await note_declared(self.database)
         await self.heartbeat.beat()
         if self.card.capacity:
@@ -100,8 +103,8 @@ class Runner:
         self.watchdog.start()
         for loop in self.loops:
             loop.start()
-        logger.info(
-            "%s %s: engine %s, %d runs at a time", self.card.kind, self.card.name, self.card.engine, self.card.capacity
+        log_event(
+            logger, "worker.config", component="bootstrap", status="ok", **worker_config(self.card, self.settings)
         )
 
     async def stop(self) -> None:
@@ -151,6 +154,7 @@ class Runner:
         silence = timedelta(seconds=min(2.5 * runner.runner_heartbeat_s, 0.6 * runner.runner_redelivery_s))
         async with self.database.unit() as unit:
             again, changes = await revive(unit, ticket, moment, runner.runner_crash_limit, moment - silence)
+        tally.LOST.inc(len(changes))
         self.here.tell(changes)
         return again
 

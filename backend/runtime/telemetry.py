@@ -1,40 +1,77 @@
-"""Logs and traces of a process: set up once at the entry, and every line knows its request."""
+"""Logs and traces of a process: set up once at the entry, and every line knows its request or its run."""
 
+import json
 import logging
 import os
 import sys
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import TextIO
 
 import logfire
 
 from backend.db.session import Database
+from backend.runtime.context import active_run
+from backend.runtime.hiding import hidden
+from backend.runtime.storable import storable
 
 DESTINATIONS = ("LOGFIRE_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the HTTP request being answered, if any. Log lines carry it."""
 
-FORMAT = "%(asctime)s %(levelname)-7s %(name)s%(request)s: %(message)s"
+FORMAT = "%(asctime)s %(levelname)-7s %(name)s%(request)s%(run)s: %(message)s"
+LIMIT = 20_000  # characters of one line's message, or of its traceback
 
 
-class _RequestFilter(logging.Filter):
-    """Gives every record the id of the request it belongs to."""
+class _Belonging(logging.Filter):
+    """Gives every record the request or the run it belongs to."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        current = request_id.get()
-        record.request_id = current
-        record.request = f" [{current}]" if current else ""
+        record.request_id, run = request_id.get(), active_run()
+        record.request = f" [{record.request_id}]" if record.request_id else ""
+        record.run = f" [{run.id} {run.task} {run.attempt}]" if run else ""
         return True
 
 
+class _Lines(logging.Formatter):
+    """For people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return storable(hidden(super().format(record)), 2 * LIMIT)
+
+
+class _Json(logging.Formatter):
+    """For programs: one object a line, with `at`, `level`, `logger`, `message` and what else is known."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        run = active_run()
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": storable(hidden(record.getMessage()), LIMIT),
+        }
+        if current := request_id.get():
+            line["request"] = current
+        if run is not None:
+            line |= {"run": run.id, "task": run.task, "attempt": run.attempt}
+        if record.exc_info:
+            line["traceback"] = storable(hidden(self.formatException(record.exc_info)), LIMIT)
+        if event := getattr(record, "event", None):
+            line |= {"event": event, **getattr(record, "fields", {})}
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+FORMATS = {"console": _Lines(FORMAT), "json": _Json()}
+
+
 class _Terminal(logging.StreamHandler[TextIO]):
-    """Writes to whatever standard error is at the moment, and says which request a line belongs to."""
+    """Writes to whatever standard error is at the moment, and says what a line belongs to."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
-        self.setFormatter(logging.Formatter(FORMAT))
-        self.addFilter(_RequestFilter())
+        self.addFilter(_Belonging())
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
@@ -44,12 +81,13 @@ class _Terminal(logging.StreamHandler[TextIO]):
 _terminal = _Terminal()
 
 
-def set_up_logging(level: str = "INFO") -> None:
-    """Log to standard error, one line a record. Calling it again only changes the level."""
+def set_up_logging(level: str = "INFO", form: str = "console") -> None:
+    """Log to standard error, one line a record, as `console` or as `json`. Calling it again changes only these two."""
     root = logging.getLogger()
     root.setLevel(level)
     # Some loggers have a lower level of their own, for the logs that runs keep.
     _terminal.setLevel(level)
+    _terminal.setFormatter(FORMATS[form])
     if _terminal not in root.handlers:
         root.addHandler(_terminal)
     # These say on INFO what is already said by the ledger.

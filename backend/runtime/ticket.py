@@ -16,6 +16,7 @@ class Ticket:
     attempt: int  # attempts counted before this hand-over
     crashes: int = 0
     trace: str | None = None  # W3C traceparent of the request that asked for the run
+    handed_at: float | None = None  # seconds since 1970; None when it is not the first delivery
 
     @property
     def key(self) -> str:

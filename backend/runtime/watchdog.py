@@ -31,7 +31,7 @@ class LoopWatchdog:
         self._stop = threading.Event()
         self._waiting = False  # for the loop's answer
         self._asked = time.monotonic()
-        self._lag_ms = 0.0
+        self.lag_ms = 0.0  # the longest since it was taken
         self._thread = threading.Thread(target=self._watch, name="loop watchdog", daemon=True)
 
     def start(self) -> None:
@@ -46,7 +46,7 @@ class LoopWatchdog:
 
     def take_lag(self) -> float:
         """The longest lag in milliseconds since the last call."""
-        lag, self._lag_ms = self._lag_ms, 0.0
+        lag, self.lag_ms = self.lag_ms, 0.0
         return lag
 
     def _watch(self) -> None:
@@ -64,7 +64,7 @@ class LoopWatchdog:
 
     def _answer(self) -> None:
         lag = time.monotonic() - self._asked
-        self._lag_ms = max(self._lag_ms, lag * 1000)
+        self.lag_ms = max(self.lag_ms, lag * 1000)
         if lag >= self._block_s:
             self.blocked_at, self.blocked_s = now(), lag
         self._waiting = False

@@ -58,6 +58,11 @@ class Settings:
         if problems:
             raise Misconfigured(f"cannot read the settings: {'; '.join(problems)}")
 
+    @property
+    def sections(self) -> tuple[BaseSettings, ...]:
+        """Each of them."""
+        return tuple(value for value in vars(self).values() if isinstance(value, BaseSettings))
+
 
 def _read(section: type[S], problems: list[str]) -> S:
     try:

@@ -23,8 +23,17 @@ class HttpSettings(Section):
         None,
         description="Whether operators' routes and uploads need a sign-in. Unset: yes, unless HTTP_HOST is this machine alone.",
     )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port on which a worker without the API answers /metrics and /health, on HTTP_HOST. Unset: it does not.",
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)] = Field(
         "INFO", description="Lowest level that is logged."
+    )
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(str.lower)] = Field(
+        "console", description="How lines are logged: `console` for people, `json` for programs, one object a line."
     )
     sse_keepalive_s: float = Field(
         15.0, gt=0, description="Seconds between two comments that keep an event stream open."

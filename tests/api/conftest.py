@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from backend.api.app import create_app
-from backend.cli.http_server import serving
+from backend.api.serving import serving
 from backend.settings import get_settings
 from tests.api import room
 from tests.conftest import set_environment

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import update
 
 from backend.api.app import create_app
-from backend.cli.http_server import serving
+from backend.api.serving import serving
 from backend.db.base import now
 from backend.db.ids import new_id
 from backend.db.models.federation import Comment, PdsRecord, SignIn

@@ -10,7 +10,7 @@ import pytest
 from backend._internal.sign_in_cookie import COOKIE
 from backend.api.app import create_app
 from backend.api.oauth import BROWSER_COOKIE
-from backend.cli.http_server import serving
+from backend.api.serving import serving
 from backend.settings import get_settings
 from tests.conftest import set_environment
 from tests.network.person import Person

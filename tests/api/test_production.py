@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from backend.api.app import create_app
-from backend.cli.http_server import serving
+from backend.api.serving import serving
 from backend.settings import get_settings
 from tests import audio
 from tests.api.following import ended, events

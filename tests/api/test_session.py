@@ -8,7 +8,7 @@ import pytest
 
 from backend._internal.sign_in_cookie import COOKIE
 from backend.api.app import create_app
-from backend.cli.http_server import serving
+from backend.api.serving import serving
 from backend.domains.federation.sign_ins import Role, open_sign_in
 from backend.settings import get_settings
 from tests.conftest import set_environment

@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from sqlalchemy import select, text
 
 from backend.api.app import create_app, trace_requests
-from backend.cli.http_server import serving
+from backend.api.serving import serving
 from backend.db.models.federation import Account, OAuthRequest
 from backend.db.session import database
 from backend.domains.federation.vault import unlock, unseal

@@ -1,12 +1,16 @@
 """`backline doctor`: what it finds, and what it says to do."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from backend.cli import checks
 from backend.cli.checks import Verdict
+from backend.db.base import now
+from backend.db.models.network import Reading
+from backend.db.session import open_database
 from backend.settings import get_settings
 from tests.cli.conftest import Ran, Terminal
 from tests.conftest import set_environment
@@ -25,7 +29,7 @@ def test_all_is_well_but_for_redis(backline: Terminal) -> None:
     found = findings(ran)
     assert (ran.code, ran.json["verdict"]) == (0, "warn")
     assert set(found) == {
-        "python", "settings", "ffmpeg", "database", "migrations", "redis", "storage", "disk", "services", "oauth",
+        "python", "settings", "ffmpeg", "database", "migrations", "redis", "storage", "disk", "services", "oauth", "network",
     }  # fmt: skip
     assert found["redis"][0][0] == "warn"
     assert all(row[0] == "ok" for check, rows in found.items() if check not in ("redis", "disk") for row in rows)
@@ -33,6 +37,29 @@ def test_all_is_well_but_for_redis(backline: Terminal) -> None:
     shown = backline("doctor")
     assert (shown.code, shown.err) == (0, "")
     assert "→ set DOCKET_URL" in shown.out
+
+
+def test_how_far_the_network_was_read(backline: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "wss://jetstream.example.com/subscribe"
+    set_environment(monkeypatch, INGEST_URL=url)
+
+    def said() -> list[tuple[str, str]]:
+        return [(verdict, found) for verdict, found, _ in findings(backline("doctor", "--json"))["network"]]
+
+    async def note(**values: object) -> None:
+        async with open_database(get_settings().database) as database, database.unit() as unit:
+            await unit.session.merge(Reading(url=url, cursor=1, **values))
+
+    assert said() == [("warn", "nothing was read yet")]
+    moment = datetime(2026, 1, 28, 12, tzinfo=UTC)
+    asyncio.run(note(read_at=moment, event_at=moment))
+    assert said() == [("warn", "nothing was read since 2026-01-28 12:00")]
+    asyncio.run(note(read_at=now()))
+    assert said() == [("ok", "read until 2026-01-28 12:00:00")]
+    asyncio.run(note(read_at=now(), missed_at=now()))
+    assert [verdict for verdict, _ in said()] == ["ok", "warn"]
+    set_environment(monkeypatch, DOCKET_WORKER_CONCURRENCY="1")
+    assert said() == [("warn", "listening takes the only run at a time")]
 
 
 def test_a_redis_that_forgets(backline: Terminal, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

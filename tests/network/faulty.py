@@ -21,7 +21,9 @@ class Fault:
     name: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     hang_up: bool = False
-    hold: asyncio.Event | None = None  # the request goes through, but not before this is set
+    hold: asyncio.Event | None = (
+        None  # the request goes through, but not before this is set; `reached`: only its answer
+    )
     reached: bool = False
     then: Callable[[], object] | None = None  # called when the PDS has answered
     body: dict[str, object] | None = None  # instead of an error of that name
@@ -55,10 +57,12 @@ class FaultyPds:
             waiting = self.faults.get(method)
             fault = waiting.pop(0) if waiting else None
             answer = None
-            if fault is not None and fault.hold is not None:
+            if fault is not None and fault.hold is not None and not fault.reached:
                 await fault.hold.wait()
             if fault is None or fault.reached or fault.hold is not None:
                 answer = await self._pass_on(verb, path, headers, body)
+            if fault is not None and fault.hold is not None:
+                await fault.hold.wait()
             if fault is not None and fault.hold is None:
                 answer = await self._spoil(fault)
             if answer is not None:

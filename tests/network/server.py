@@ -48,11 +48,17 @@ class NetworkServer(Server):
         self.public_port = public_port or self.port
         self._plc_port = plc_port or free_port()
         self.accounts: dict[str, Account] = {}
+        self._admin_password = secrets.token_hex(16)
 
     @property
     def pds_url(self) -> str:
         """The personal data server, by the address that it gives others."""
         return f"http://localhost:{self.public_port}"
+
+    @property
+    def firehose_url(self) -> str:
+        """Where the personal data server tells of everything that happens on it."""
+        return f"ws://localhost:{self.port}/xrpc/com.atproto.sync.subscribeRepos"
 
     @property
     def behind(self) -> str:
@@ -89,6 +95,12 @@ class NetworkServer(Server):
         self.accounts[handle] = Account(made.json()["did"], handle, PASSWORD)
         return self.accounts[handle]
 
+    def delete(self, account: Account) -> None:
+        """The account is no more, as when its owner deleted it."""
+        auth = ("admin", self._admin_password)
+        with httpx.Client(base_url=f"{self.behind}/xrpc/", timeout=TIMEOUT_S, auth=auth) as client:
+            client.post("com.atproto.admin.deleteAccount", json={"did": account.did}).raise_for_status()
+
     def app_password(self, account: Account) -> str:
         """A new app password of this account."""
         with httpx.Client(base_url=f"{self.behind}/xrpc/", timeout=TIMEOUT_S) as client:
@@ -110,7 +122,7 @@ class NetworkServer(Server):
             "publicPort": self.public_port,
             "authority": self._authority,
             "secrets": {
-                "adminPassword": secrets.token_hex(16),
+                "adminPassword": self._admin_password,
                 "jwtSecret": secrets.token_hex(16),
                 "plcRotationKeyK256PrivateKeyHex": f"{secrets.randbits(255) + 1:064x}",
             },

@@ -91,3 +91,15 @@ def test_a_line_outside_of_runs_is_nobodys() -> None:
     current_log.reset(token)
     logger.warning("nobody")
     assert log.lines() == []
+
+
+def test_lines_hold_no_secret(log: AttemptLog) -> None:
+    logger.warning("asked with Bearer %s", "abcdefgh12345678")
+    try:
+        raise ValueError("postgres://me:hunter2@db/x is away")
+    except ValueError:
+        logger.exception("it failed")
+    asked, failed = messages(log)
+    assert asked == "asked with Bearer •••"
+    assert "hunter2" not in failed
+    assert "•••@db/x is away" in failed

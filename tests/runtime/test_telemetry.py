@@ -1,5 +1,6 @@
 """Logs and traces of a process."""
 
+import json
 import logging
 import os
 import subprocess
@@ -9,7 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from backend.runtime import telemetry
+from backend.runtime.context import RunContext, enter_run, leave_run
+from backend.runtime.lifecycle import open_background
 from backend.runtime.telemetry import request_id, set_up_logging
+from backend.settings import get_settings
+from tests.conftest import set_environment
 
 
 @pytest.fixture
@@ -100,3 +105,53 @@ def test_statements_are_traced_only_where_spans_are_sent(variables: dict[str, st
         env=os.environ | variables, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.stdout.strip() == said, done.stderr
+
+
+@pytest.mark.usefixtures("quiet_again")
+def test_a_line_in_a_run_carries_run_task_and_attempt(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("INFO")
+    logger = logging.getLogger("backend.somewhere")
+    token = enter_run(RunContext("018f-1", "transcode_version", 2))
+    logger.info("inside")
+    set_up_logging("INFO", "json")
+    logger.info("inside of %s", "json")
+    leave_run(token)
+    logger.info("outside")
+    inside, *lines = capsys.readouterr().err.splitlines()
+    assert inside.endswith("backend.somewhere [018f-1 transcode_version 2]: inside")
+    within, outside = map(json.loads, lines)
+    assert (within["run"], within["task"], within["attempt"]) == ("018f-1", "transcode_version", 2)
+    assert (within["message"], within["level"], within["logger"]) == ("inside of json", "INFO", "backend.somewhere")
+    assert "run" not in outside
+
+
+@pytest.mark.usefixtures("quiet_again")
+def test_a_json_line_is_one_line_bounded_and_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("INFO", "json")
+    try:
+        raise ValueError("token=abcdefgh\nand more " + "x" * 100_000)
+    except ValueError:
+        logging.getLogger("backend.somewhere").exception("first\nsecond")
+    (said,) = capsys.readouterr().err.splitlines()
+    line = json.loads(said)
+    assert line["message"] == "first\nsecond"
+    assert "token=•••" in line["traceback"]
+    assert "abcdefgh" not in said
+    assert len(said) < 50_000
+
+
+@pytest.mark.usefixtures("quiet_again")
+async def test_a_process_says_its_config_and_no_secret(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secrets = {"AUDD_TOKEN": "audd-very-secret", "ACCOUNT_KEYS": "k" * 40, "NOTICE_URL": "https://x.test/notice-secret"}
+    set_environment(monkeypatch, DATABASE_URL=sqlite_url, RUNNER_QUEUE_CONCURRENCY='{"media": 2}', **secrets)
+    set_up_logging("INFO", "json")
+    async with open_background(get_settings(), "worker"):
+        pass
+    said = capsys.readouterr().err
+    (line,) = [each for each in map(json.loads, said.splitlines()) if each.get("event") == "worker.config"]
+    assert (line["component"], line["status"], line["kind"]) == ("bootstrap", "ok", "worker")
+    assert (line["concurrency"], line["queue_concurrency"], line["redelivery_s"]) == (10, {"media": 2}, 8.0)
+    assert line["dlq_requeue_limit"] == 500
+    assert [value for value in secrets.values() if value in said] == []

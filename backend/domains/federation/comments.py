@@ -25,6 +25,8 @@ from backend.domains.federation.writing import schedule_record_write
 from backend.errors import Conflict, Forbidden, InvalidInput, NotFound
 from backend.settings import get_settings
 
+LATEST_MS = 7 * 24 * 3_600_000  # nothing lasts longer
+
 
 @dataclass(frozen=True)
 class CommentLine:
@@ -173,8 +175,9 @@ async def _must_be_welcome(unit: Unit, track: Track) -> None:
 async def _must_be_within(unit: Unit, track: Track, timestamp_ms: int) -> None:
     shown = select(TrackVersion.duration_s).where(TrackVersion.id == track.current_version_id)
     length = await unit.session.scalar(shown)
-    if length is not None and timestamp_ms > length * 1000:
-        raise InvalidInput(f"the track is {round(length * 1000):,} ms long", field="timestamp_ms")
+    longest = LATEST_MS if length is None else length * 1000
+    if timestamp_ms > longest:
+        raise InvalidInput(f"the track is {round(longest):,} ms long", field="timestamp_ms")
 
 
 async def _wish(unit: Unit, row: Comment, content: dict[str, Any] | None) -> None:

@@ -21,6 +21,7 @@ from backend.domains.federation.lexicons import our_collections
 from backend.domains.federation.writing import RETRY, TIMEOUT_S
 from backend.errors import BadAnswer, Conflict, Forbidden, InvalidInput, NotFound, Refused, Snooze
 from backend.runtime import scheduler, task
+from backend.runtime.storable import storable
 from backend.settings import get_settings
 
 AGAIN = timedelta(seconds=1)
@@ -33,8 +34,8 @@ logger = logging.getLogger(__name__)
 async def heed_record_at(uri: str) -> str:
     """Bring what is here to what the record's own server has under this address. Says in a word what became of it.
 
-    A record that a run of ours is about to write is left to that. Raises NotFound, Refused, RateLimited, Unavailable, and
-    Snooze when the record was changed here meanwhile.
+    A record that a run of ours is about to write is left to that. Raises RateLimited, Unavailable, and Snooze when the
+    record was changed here meanwhile.
     """
     did, collection, rkey = uri.removeprefix("at://").split("/")
     here = {"did": did, "collection": collection, "rkey": rkey}
@@ -42,7 +43,12 @@ async def heed_record_at(uri: str) -> str:
         before = await session.scalar(select(PdsRecord).filter_by(**here))
     if before is not None and before.written_revision != before.wanted_revision:
         return "on its way"
-    there = await _look_up(did, collection, rkey)
+    try:
+        there = await _look_up(did, collection, rkey)
+    except (NotFound, Refused, InvalidInput) as error:
+        # The account is away, or a stranger's server is not in order. No repeat and no operator could help.
+        logger.info("%s cannot be asked for: %s", uri, error.detail)
+        return "not to be had"
     async with unit_of_work() as unit:
         statement = select(PdsRecord).filter_by(**here).with_for_update().execution_options(populate_existing=True)
         row = await unit.session.scalar(statement)
@@ -130,7 +136,7 @@ async def _standing(did: str) -> tuple[str | None, str]:
             if error.name != "RepoNotFound":
                 raise
             return found.handle, DELETED
-    return found.handle, "active" if said.get("active") else str(said.get("status") or "inactive")[:50]
+    return found.handle, "active" if said.get("active") else storable(str(said.get("status") or "inactive"), 50)
 
 
 async def _forget(unit: Unit, did: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from backend.domains.federation.lexicon import Checker
 from backend.errors import InvalidInput
+from backend.runtime.storable import json_text
 from backend.settings import get_settings
 
 FOLDER = Path(__file__).parent / "lexicons"
@@ -60,13 +61,11 @@ def check_record(kind: Kind, record: object) -> None:
     # Teal's records may stand under another name than the one their lexicon has here.
     lexicon = found.get(kind) or found[f"{authority}.{kind}"]
     Checker({**found, collection: lexicon}).check(collection, record)
-    # Fields that no lexicon knows are let pass, whatever they hold.
     try:
-        text = json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
-        raise InvalidInput("the record is no JSON") from None
-    if b"\\u0000" in text or len(text) > RECORD_BYTES:
-        raise InvalidInput(f"the record holds a zero character, or is larger than {RECORD_BYTES:,} bytes")
+        # Fields that no lexicon knows are let pass, whatever they hold.
+        json_text(record, RECORD_BYTES)
+    except ValueError as error:
+        raise InvalidInput(f"the record cannot be kept: {error}") from None
 
 
 @cache

@@ -30,7 +30,8 @@ MOST_AT_ONCE = 500
 PATIENCE_S = 0.5
 SAVED_EVERY = timedelta(seconds=10)  # how often the cursor moves where nothing is for us
 PAUSE = timedelta(seconds=1)  # between the end of one run and the start of the next
-LONGEST_URI, LONGEST_DID = 1000, 255
+LONGEST_URI = 480  # it is part of a run's key
+LONGEST_DID = 255
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Reader:
         values: dict[str, object] = {"cursor": self.cursor, "read_at": now()}
         if self._event_at is not None:
             values["event_at"] = self._event_at
-        if any(event.missed for event in events):
+        if self.saved and any(event.missed for event in events):  # at the very start nothing was ever known
             logger.error("%s no longer has all that followed our cursor", self.url)
             values["missed_at"] = now()
         counts = Counter[str]()
@@ -136,6 +137,8 @@ def _is_sound(write: Write) -> bool:
 
 async def _ours(unit: Unit, uris: Sequence[str]) -> dict[str, PdsRecord]:
     """Those of these addresses at which records stand that are written from here."""
+    if not uris:
+        return {}
     parts = [uri.removeprefix("at://").split("/") for uri in uris]
     dids, rkeys = {part[0] for part in parts}, {part[-1] for part in parts}
     found = await unit.session.scalars(select(PdsRecord).where(PdsRecord.did.in_(dids), PdsRecord.rkey.in_(rkeys)))
@@ -172,6 +175,8 @@ async def _remember(unit: Unit, write: Write) -> None:
 async def _note_accounts(unit: Unit, dids: set[str], counts: Counter[str]) -> None:
     """Look at those accounts of which something is here. A stream tells of every account in the network."""
     known: set[str] = set()
+    if not dids:
+        return
     for column in (Account.did, PdsRecord.did, KnownRecord.did):
         known |= set(await unit.session.scalars(select(column).where(column.in_(dids))))
     for did in sorted(known):

@@ -100,6 +100,18 @@ class SafeDocket(Docket):
                 self._screened = ScreenedClient(client, self._screen)
             yield self._screened
 
+    def pool_use(self) -> dict[str, int]:
+        """Connections to Redis that are `in_use` and `idle`, over all pools; nothing for the server in this process."""
+        connection = self._redis
+        pools = (connection._connection_pool, connection._pubsub_pool, connection._node_pool)
+        open_pools = [pool for pool in pools if pool is not None]
+        if not open_pools:
+            return {}
+        return {
+            "in_use": sum(len(pool._in_use_connections) for pool in open_pools),
+            "idle": sum(len(pool._available_connections) for pool in open_pools),
+        }
+
     async def _screen(self, messages: list[tuple[bytes, Message]]) -> list[tuple[bytes, Message]]:
         """The messages that a worker can read. One that it cannot would end the worker, now and at every redelivery."""
         readable = []

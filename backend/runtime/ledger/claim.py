@@ -190,7 +190,9 @@ async def claim(unit: Unit, ids: Sequence[str], worker: str | None, now: datetim
         return []
     rows = (await unit.connection.execute(_CLAIM, {"ids": list(ids), "worker": worker, "now": now})).fetchall()
     tickets = {
-        row.id: Ticket(row.id, row.task, row.args, row.handover, row.starts, row.attempt, row.crashes, row.trace)
+        row.id: Ticket(
+            row.id, row.task, row.args, row.handover, row.starts, row.attempt, row.crashes, row.trace, now.timestamp()
+        )
         for row in rows
     }
     return [tickets[run_id] for run_id in ids if run_id in tickets]

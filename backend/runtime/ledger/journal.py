@@ -36,7 +36,7 @@ class Journal:
 
     def __init__(self, on_urgent: Callable[[], None], on_fenced: Callable[[Started], None]) -> None:
         self._entries: list[Entry] = []
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: list[asyncio.Future[Mapping[AttemptKey, str]]] = []
         self._on_urgent = on_urgent
         self._on_fenced = on_fenced
 
@@ -46,17 +46,17 @@ class Journal:
             asyncio.get_running_loop().call_later(self.START_DELAY_S, self._on_urgent)
         self._entries.append(entry)
 
-    async def record(self, entry: Ended) -> None:
-        """Write this now, and return once it is committed."""
+    async def record(self, entry: Ended) -> str | None:
+        """Write this now, and return once it is committed: the state the run has got, or None when it was outdated."""
         self._entries.append(entry)
-        await self.written()
+        return (await self.written()).get(_attempt_of(entry))
 
-    async def written(self) -> None:
-        """Return once everything noted so far is committed."""
-        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def written(self) -> Mapping[AttemptKey, str]:
+        """Return once everything noted so far is committed: the states that attempts have brought their runs to."""
+        written: asyncio.Future[Mapping[AttemptKey, str]] = asyncio.get_running_loop().create_future()
         self._waiters.append(written)
         self._on_urgent()
-        await written
+        return await written
 
     @property
     def empty(self) -> bool:
@@ -78,7 +78,7 @@ class Journal:
         """The page is committed: wake who waits, and tell about starts that were outdated."""
         for waiter in page.waiters:
             if not waiter.done():
-                waiter.set_result(None)
+                waiter.set_result(page.reached)
         for entry in page.entries:
             if isinstance(entry, Started) and _attempt_of(entry) not in page.begun:
                 self._on_fenced(entry)
@@ -86,11 +86,15 @@ class Journal:
 
 @dataclass(frozen=True)
 class Page:
-    """Entries that are written together, in order, and who waits for that. `begun` are the starts that were accepted."""
+    """Entries that are written together, in order, and who waits for that.
+
+    `begun` are the starts that were accepted, `reached` the states that accepted ends have brought their runs to.
+    """
 
     entries: list[Entry]
-    waiters: list[asyncio.Future[None]]
+    waiters: list[asyncio.Future[Mapping[AttemptKey, str]]]
     begun: set[AttemptKey] = field(default_factory=set)
+    reached: dict[AttemptKey, str] = field(default_factory=dict)
 
     async def write(self, unit: Unit) -> list[Change]:
         """Write all entries. Outdated ones change nothing and are missing from the answer."""
@@ -104,6 +108,7 @@ class Page:
             await _run(unit, statements.progressed, [vars(entry) for entry in reports.values()])
         ended = await _write_ends(unit, list(ends.values()))
         self.begun.update(_key_of(row) for row in (*passed, *began))
+        self.reached.update((_key_of(row), row.state) for row in (*passed, *ended))
         # Who watches is told of both changes of a short run.
         changes = [Change(row.id, State.RUNNING, row.revision - 1) for row in passed]
         return changes + [Change(row.id, row.state, row.revision) for row in (*passed, *began, *ended)]

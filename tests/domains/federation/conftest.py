@@ -15,9 +15,11 @@ from backend.db.session import Database, unit_of_work
 from backend.db.session import database as current_database
 from backend.domains.federation.accounts import SignedIn, sign_in
 from backend.domains.federation.oauth import Arrived, begin, finish
+from backend.domains.federation.publication import publish, request_publication
 from backend.domains.federation.revocation import revoke
 from backend.domains.federation.vault import Tokens, seal, unseal
 from tests.conftest import set_environment
+from tests.domains.federation.elsewhere import OtherClient, other_client
 from tests.network.faulty import FaultyPds, faulty_pds
 from tests.network.person import Person
 from tests.network.server import Account as PdsAccount
@@ -41,6 +43,36 @@ def platform(network: NetworkServer, monkeypatch: pytest.MonkeyPatch) -> Network
 def alice_password(network: NetworkServer) -> str:
     """An app password of alice's. Making one takes half a second."""
     return network.app_password(network.alice)
+
+
+@pytest.fixture
+def listening(platform: NetworkServer, monkeypatch: pytest.MonkeyPatch) -> NetworkServer:
+    """The network, to which the platform listens. Ask for it before the database."""
+    set_environment(monkeypatch, INGEST_URL=platform.firehose_url)
+    return platform
+
+
+@pytest.fixture
+async def track_id(listening: NetworkServer, database: Database, alice_password: str) -> str:
+    """A published track of alice's. Nothing runs by itself."""
+    await alice_signs_in(listening, alice_password)
+    made = await ready_track(listening.alice.did)
+    await request_publication(made)
+    await publish(made)
+    return made
+
+
+@pytest.fixture
+async def bobs(listening: NetworkServer) -> AsyncIterator[OtherClient]:
+    """bob's other client."""
+    async with other_client(listening, listening.bob) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def bob_password(network: NetworkServer) -> str:
+    """An app password of bob's."""
+    return network.app_password(network.bob)
 
 
 @pytest.fixture

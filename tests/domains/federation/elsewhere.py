@@ -28,7 +28,7 @@ class OtherClient:
     def __init__(self, http: httpx.AsyncClient, did: str) -> None:
         self._http, self.did = http, did
 
-    async def call(self, method: str, **body: object) -> dict[str, Any]:
+    async def call(self, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """A procedure of their server."""
         answer = await self._http.post(method, json=body)
         answer.raise_for_status()
@@ -38,7 +38,8 @@ class OtherClient:
         """Write a record of ours. Returns its address."""
         nsid = f"fm.backline.{collection}"
         place = {"repo": self.did, "collection": nsid, "rkey": rkey or new_tid()}
-        put = await self.call("com.atproto.repo.putRecord", **place, record={"$type": nsid, **record}, validate=False)
+        body = {**place, "record": {"$type": nsid, **record}, "validate": False}
+        put = await self.call("com.atproto.repo.putRecord", body)
         return str(put["uri"])
 
     async def like(self, subject: object) -> str:
@@ -54,7 +55,8 @@ class OtherClient:
     async def delete(self, uri: str) -> None:
         """Delete a record."""
         _, _, did, collection, rkey = uri.split("/")
-        await self.call("com.atproto.repo.deleteRecord", repo=did, collection=collection, rkey=rkey)
+        place = {"repo": did, "collection": collection, "rkey": rkey}
+        await self.call("com.atproto.repo.deleteRecord", place)
 
 
 @asynccontextmanager
@@ -63,7 +65,7 @@ async def other_client(network: NetworkServer, account: Account) -> AsyncIterato
     async with httpx.AsyncClient(base_url=f"{network.behind}/xrpc/", timeout=TIMEOUT_S) as http:
         client = OtherClient(http, account.did)
         body = {"identifier": account.did, "password": account.password}
-        session = await client.call("com.atproto.server.createSession", **body)
+        session = await client.call("com.atproto.server.createSession", body)
         http.headers["Authorization"] = f"Bearer {session['accessJwt']}"
         yield client
 
@@ -79,12 +81,12 @@ async def read_all(marker: OtherClient) -> None:
     raise AssertionError("the stream never came so far")
 
 
-async def heed_all() -> list[str]:
-    """Do what reading left to do, as the runs would. Returns in a word what came of each."""
-    statement = select(Run).where(Run.task.in_(("heed_record", "heed_account"))).order_by(Run.id)
+async def heed_all(task: str = "heed_record") -> list[str]:
+    """Do what reading left to do, as the runs of this task would. Returns in a word what came of each."""
+    statement = select(Run).where(Run.task == task).order_by(Run.id)
     async with database().reading() as session:
         runs = list(await session.scalars(statement))
     async with unit_of_work() as unit:
         await unit.connection.execute(delete(Run).where(Run.id.in_([run.id for run in runs])))
-    work = {"heed_record": heed_record_at, "heed_account": heed_account_of}
-    return [await work[run.task](*run.args.values()) for run in runs]
+    work = {"heed_record": heed_record_at, "heed_account": heed_account_of}[task]
+    return [await work(*run.args.values()) for run in runs]

@@ -45,12 +45,6 @@ async def track_id(platform: NetworkServer, database: Database, alice_password: 
     return made
 
 
-@pytest.fixture(scope="session")
-def bob_password(network: NetworkServer) -> str:
-    """An app password of bob's."""
-    return network.app_password(network.bob)
-
-
 async def _bob_signs_in(platform: NetworkServer, password: str, through: FaultyPds) -> None:
     """bob.test signs in, and his server is reached through this proxy."""
     await sign_in("bob.test", password, HERE)

@@ -201,3 +201,10 @@ def test_a_lexicon_with_something_new_is_named() -> None:
 def test_the_documentation_shows_each_lexicon_as_it_is() -> None:
     shown = re.findall(r"^```json\n(.*?)^```", PAGE.read_text(), re.S | re.M)
     assert shown == [file.read_text() for file in sorted(FOLDER.glob("*.json"))]
+
+
+def test_what_no_database_keeps_is_refused_where_no_lexicon_looks() -> None:
+    for unknown in ("zero \x00", {"deep": ["\ud800"]}, float("inf"), "x" * 500_001):
+        with pytest.raises(InvalidInput, match="cannot be kept"):
+            check_record(Kind.LIKE, {**record(Kind.LIKE), "unknown": unknown})
+    check_record(Kind.LIKE, {**record(Kind.LIKE), "unknown": {"deep": ["\\u0000 spelled out"]}})
