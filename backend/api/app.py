@@ -25,6 +25,8 @@ from backend.api import (
     job_runs,
     job_schedules,
     likes,
+    live_logs,
+    log_lines,
     metrics,
     oauth,
     objects,
@@ -78,7 +80,8 @@ ROUTERS = (
     schedules.router,
     job_runs.router,
     job_schedules.router,
-    job_schedules.live,
+    log_lines.router,
+    live_logs.router,
     dlq.router,
     board.router,
     objects.router,
@@ -104,6 +107,8 @@ TAGS = [
     {"name": "dead runs", "description": "What failed for good, grouped by error; requeue or purge it."},
     {"name": "queues", "description": "Backlogs and limits; pause and resume queues and tasks."},
     {"name": "schedules", "description": "What runs by itself, and what operators change about it."},
+    {"name": "curators' jobs", "description": "The curators' queue, as its own clients know it."},
+    {"name": "scheduled jobs", "description": "Schedules and logs, as the merch desk's own clients know them."},
     {"name": "objects", "description": "Stored objects by URL."},
     {"name": "health", "description": "Live, ready and degraded are three different things."},
 ]
@@ -181,7 +186,8 @@ def _described(app: FastAPI) -> dict[str, object]:
         schemas.pop(unused, None)
     refused = problems(422)[422]
     for operation in (each for path in document["paths"].values() for each in path.values()):
-        if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+        theirs = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
+        if "$ref" in theirs.get("schema", {}):
             operation["responses"]["422"] = refused
     app.openapi_schema = document
     return document

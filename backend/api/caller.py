@@ -82,19 +82,3 @@ def needs(role: Role) -> Any:
 
 UPLOADS, LOOKS, ACTS = needs(Role.ARTIST), needs(Role.VIEWER), needs(Role.OPERATOR)
 REFUSED = (401, 403)  # what those answer
-
-
-async def may_look(socket: WebSocket) -> None:
-    """Raise unless who opens this socket may look, as `LOOKS` says, and no other site's page opens it."""
-    origin = socket.headers.get("origin")
-    # A browser adds the cookie to sockets that any page opens, and lets that page read them.
-    if origin is not None and urlsplit(origin).netloc != socket.headers.get("host"):
-        raise Forbidden("another site opened this socket: it is refused")
-    if not socket.app.state.settings.http.closed:
-        return
-    scheme, _, bearer = socket.headers.get("authorization", "").partition(" ")
-    token = bearer.strip() if scheme.lower() == "bearer" else socket.cookies.get(COOKIE)
-    found = await find_sign_in(token) if token else None
-    if found is None:
-        raise SignInRequired("sign in: send Authorization: Bearer TOKEN, or the sign-in cookie")
-    Caller(found.did, found.role).must_be(Role.VIEWER)

@@ -11,8 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from backend.api import examples
 from backend.api.caller import ACTS, LOOKS, REFUSED
-from backend.api.envelope import Envelope
-from backend.api.problems import problems
+from backend.api.envelope import Envelope, refusals
 from backend.api.state import AppSettings
 from backend.db.base import now
 from backend.db.models.runs import TERMINAL, State
@@ -159,7 +158,7 @@ def reason_of(message: str) -> str:
     responses={
         200: examples.shown({"ok": True, "data": {"items": [], "page": 1, "page_size": 25, "total": 0}, "error": None})
     }
-    | problems(*REFUSED, 422, 503),
+    | refusals(*REFUSED, 422, 503),
 )
 async def page_letters(
     settings: AppSettings,
@@ -173,7 +172,7 @@ async def page_letters(
 ) -> PageAnswer:
     """Dead runs, page by page. Keyed pages, which do not move while one reads, are at `GET /dead`."""
     bounds = settings.dead_letters
-    size = page_size or bounds.dlq_page_size_default
+    size = page_size or min(bounds.dlq_page_size_default, bounds.dlq_page_size_max)
     if size > bounds.dlq_page_size_max:
         raise InvalidInput(f"page_size is {size}; at most {bounds.dlq_page_size_max} fit on a page", field="page_size")
     where = DeadFilter(error=reason, created_after=since, created_before=until)
@@ -190,7 +189,7 @@ async def page_letters(
             {"ok": True, "data": {"total": 3, "by_reason": {"timeout": 3}, "last_24h": 1}, "error": None}
         )
     }
-    | problems(*REFUSED, 503),
+    | refusals(*REFUSED, 503),
 )
 async def letter_stats() -> StatsAnswer:
     """How many there are, by what their errors begin with, and how many came within a day."""
@@ -207,7 +206,7 @@ async def letter_stats() -> StatsAnswer:
     summary="Requeue these dead runs",
     dependencies=[ACTS],
     responses={200: examples.shown({"ok": True, "data": {"requeued": ["0192"], "skipped": []}, "error": None})}
-    | problems(*REFUSED, 400, 413, 422, 503),
+    | refusals(*REFUSED, 400, 413, 422, 503),
 )
 async def requeue_letters(which: Ids, settings: AppSettings) -> RequeueAnswer:
     """Run them again, at most DLQ_REQUEUE_LIMIT. Each that cannot be is named with the reason; the others go on."""
@@ -238,7 +237,7 @@ async def requeue_letters(which: Ids, settings: AppSettings) -> RequeueAnswer:
     summary="Purge these dead runs",
     dependencies=[ACTS],
     responses={200: examples.shown({"ok": True, "data": {"purged": 2}, "error": None})}
-    | problems(*REFUSED, 400, 413, 422, 503),
+    | refusals(*REFUSED, 400, 413, 422, 503),
 )
 async def purge_letters(what: What, settings: AppSettings) -> PurgeAnswer:
     """Delete them for ever, at most DLQ_PURGE_LIMIT in one request."""

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from backend.api.body import SmallBody
+from backend.api.problems import TITLES
 from backend.errors import BacklineError, NotFound, RateLimited, Unavailable
 
 CODES: tuple[tuple[type[BacklineError], str], ...] = (
@@ -38,6 +39,13 @@ class Envelope(SmallBody):
                 return _answer(error.status, code, error.detail, meta)
 
         return enveloped
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route of this family may answer besides success, for its OpenAPI entry."""
+    example = {"ok": False, "error": {"code": "VALIDATION_ERROR", "message": "what went wrong this time", "meta": {}}}
+    answer = {"content": {"application/json": {"schema": {"type": "object"}, "example": example}}}
+    return {status: {"description": TITLES[status], **answer} for status in statuses}
 
 
 def _answer(status: int, code: str, message: str, meta: dict[str, Any]) -> JSONResponse:

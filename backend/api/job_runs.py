@@ -67,6 +67,13 @@ class JobProgress(BaseModel):
     sourceCounts: dict[str, int]
 
 
+def _milliseconds(moment: datetime | str | None) -> int | None:
+    if moment is None:
+        return None
+    read = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return round(read.timestamp() * 1000)
+
+
 class Job(BaseModel):
     """A job. Moments are milliseconds since 1970."""
 
@@ -268,10 +275,3 @@ async def _follow(job_id: str, keepalive: float, closing: asyncio.Event) -> Asyn
     async with aclosing(with_pauses(watch_run(job_id), keepalive, closing)) as events:
         async for event in events:
             yield KEEPALIVE if event is None else encode(None, Job.of(event.run))
-
-
-def _milliseconds(moment: datetime | str | None) -> int | None:
-    if moment is None:
-        return None
-    read = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    return round(read.timestamp() * 1000)
