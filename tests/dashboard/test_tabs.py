@@ -45,7 +45,9 @@ async def tab(client: httpx.AsyncClient, room: str) -> AsyncIterator[Tab]:
     opened, wire = Tab(), socketio.AsyncClient()
     wire.on("update", opened.told)
     query = f"client_id={client_id[1]}&next_message_id=0&implicit_handshake=true&document_id={uuid4()}&tab_id={uuid4()}&old_tab_id=null"
-    await wire.connect(f"{client.base_url}?{query}", socketio_path="/desk/_nicegui_ws/socket.io", transports=["websocket"])
+    await wire.connect(
+        f"{client.base_url}?{query}", socketio_path="/desk/_nicegui_ws/socket.io", transports=["websocket"]
+    )
     try:
         yield opened
     finally:
