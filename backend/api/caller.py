@@ -10,6 +10,7 @@ from backend.api.state import AppSettings
 from backend.domains.federation.sign_ins import Role, find_sign_in
 from backend.domains.media.access import NOBODY, Person, must_own
 from backend.errors import Forbidden, SignInRequired
+from backend.runtime.audit import Actor, actor
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ def needs(role: Role) -> Any:
     async def check(caller: MaybeCaller, settings: AppSettings) -> None:
         if settings.http.closed:
             (await _signed_in(caller)).must_be(role)
+        if role.covers(Role.OPERATOR):
+            actor.set(Actor(caller.did if caller else "anyone on this machine", "api"))
 
     return Depends(check)
 

@@ -1,6 +1,7 @@
 """What every command shares: an open database, one clear line for an error, and an exit code that means something."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from backend.errors import (
     UnknownRun,
     UnknownTask,
 )
+from backend.runtime.audit import Actor, actor
 from backend.runtime.telemetry import set_up_logging
 from backend.settings import Settings, get_settings
 
@@ -103,6 +105,7 @@ async def ledger() -> AsyncIterator[Settings]:
     async with open_database(settings.database) as database:
         await prepare(database)
         find_rooms()
+        actor.set(Actor(os.environ.get("USER") or "root", "terminal"))
         yield settings
 
 

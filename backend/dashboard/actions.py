@@ -11,6 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.dashboard.visitor import Visitor
 from backend.errors import BacklineError
+from backend.runtime.audit import acting
+from backend.runtime.context import requester
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ class Call:
         self.client.run_javascript(f"desk.ask({json.dumps(question)})")
 
     def go(self, path: str) -> None:
-        """Send the visitor to another page."""
+        """Send the visitor to another page: its path under /desk."""
         self.client.open(path)
 
     def say(self, text: str, kind: str = "positive") -> None:
@@ -77,7 +79,10 @@ async def perform(call: Call) -> bool:
         if wanted is None:
             call.say(f"The desk knows no action {call.act!r}: reload the page.", "negative")
             return False
-        if said := await wanted(call):
+        requester.set(f"desk {call.act} {call.visitor.name}")
+        with acting(call.visitor.name, "desk"):
+            said = await wanted(call)
+        if said:
             call.say(said)
     except BacklineError as error:
         call.say(f"Refused: {error.detail}", "negative")

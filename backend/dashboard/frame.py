@@ -122,7 +122,7 @@ def _keep_live(client: Client, live: list[Feed], shown: dict[str, ui.html], trou
 
 async def _recheck(visitor: Visitor) -> None:
     if not await visitor.still_signed_in():
-        ui.navigate.to("/desk/sign-in")
+        ui.navigate.to("/sign-in")
 
 
 def _header(view: View, visitor: Visitor) -> Markup:

@@ -41,7 +41,7 @@ def duration(seconds: float | None) -> str:
     minutes, left = divmod(rest, 60)
     named = [(days, "d"), (hours, "h"), (minutes, "min"), (left, "s")]
     first = next((at for at, (value, _) in enumerate(named) if value), 3)
-    return " ".join(f"{value} {unit}" for value, unit in named[first : first + 2] if value)
+    return " ".join(f"{value}\N{NO-BREAK SPACE}{unit}" for value, unit in named[first : first + 2] if value)
 
 
 def between(start: datetime | None, end: datetime | None) -> float | None:
@@ -106,8 +106,8 @@ def bar(progress: Mapping[str, Any] | None) -> Markup:
     if progress.get("eta_s"):
         said.append(f"{duration(float(progress['eta_s']))} left")
     return Markup(
-        '<span class="bar" role="progressbar" aria-valuenow="{0:.0f}" aria-valuemin="0" aria-valuemax="100">'
-        '<i style="width:{0:.1f}%"></i></span><small>{1}</small>'
+        '<div class="load"><span class="bar" role="progressbar" aria-valuenow="{0:.0f}" aria-valuemin="0" aria-valuemax="100">'
+        '<i style="width:{0:.1f}%"></i></span><small>{1}</small></div>'
     ).format(percent, " · ".join(filter(None, said)))
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import delete, func, select
 
 from backend.db.models.runs import ACTIVE, TERMINAL, Run, State
 from backend.db.session import Unit, database, unit_of_work
+from backend.runtime.audit import note
 from backend.runtime.cancel import cancel_in
 from backend.runtime.registry import registry
 from backend.runtime.runs import RunFilter, requeue_in
@@ -30,7 +31,7 @@ async def cancel_matching(where: RunFilter) -> Bulk:
     async def cancel(unit: Unit, run: RunView) -> bool:
         return await cancel_in(unit, run.id)
 
-    return await _each(where, ACTIVE, cancel)
+    return await _each("runs.cancel", where, ACTIVE, cancel)
 
 
 async def requeue_matching(where: RunFilter) -> Bulk:
@@ -39,7 +40,7 @@ async def requeue_matching(where: RunFilter) -> Bulk:
     async def requeue(unit: Unit, run: RunView) -> bool:
         return run.task in registry and await requeue_in(unit, run, run.args) is not None
 
-    return await _each(where, TERMINAL, requeue)
+    return await _each("runs.requeue", where, TERMINAL, requeue)
 
 
 async def purge_matching(where: RunFilter) -> Bulk:
@@ -49,7 +50,7 @@ async def purge_matching(where: RunFilter) -> Bulk:
         gone = delete(Run).where(Run.id == run.id, Run.state.in_(TERMINAL))
         return bool((await unit.connection.execute(gone)).rowcount)
 
-    return await _each(where, TERMINAL, purge)
+    return await _each("runs.purge", where, TERMINAL, purge)
 
 
 async def search_bound(newest: int) -> str | None:
@@ -70,7 +71,9 @@ def _within(where: RunFilter, states: Sequence[State]) -> RunFilter:
     return replace(where, state=[each for each in states if not where.state or each in where.state] or ["none"])
 
 
-async def _each(where: RunFilter, states: Sequence[State], change: Callable[[Unit, RunView], Awaitable[bool]]) -> Bulk:
+async def _each(
+    name: str, where: RunFilter, states: Sequence[State], change: Callable[[Unit, RunView], Awaitable[bool]]
+) -> Bulk:
     conditions, last, done, seen = _within(where, states).conditions(), "", 0, 0
     while seen < MOST:
         async with unit_of_work() as unit:
@@ -78,6 +81,8 @@ async def _each(where: RunFilter, states: Sequence[State], change: Callable[[Uni
             found = [RunView.of(row) for row in (await unit.session.scalars(chosen)).all()]
             if not found:
                 break
-            done += sum([await change(unit, run) for run in found])
+            changed = sum([await change(unit, run) for run in found])
+            await note(unit, name, f"{changed} runs", **where.described())
+            done += changed
         last, seen = found[-1].id, seen + len(found)
     return Bulk(done, seen - done)

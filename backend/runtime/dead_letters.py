@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select
 from backend.db.models.runs import Run, State
 from backend.db.session import database, unit_of_work
 from backend.errors import InvalidInput
+from backend.runtime.audit import note
 from backend.runtime.registry import spec_of
 from backend.runtime.runs import RunFilter, list_runs, requeue_in
 from backend.runtime.views import RunView
@@ -65,7 +66,9 @@ async def requeue_dead(where: RunFilter | None = None, ids: Sequence[str] | None
         runs = [RunView.of(row) for row in (await unit.session.scalars(chosen)).all()]
         for task in {run.task for run in runs}:
             spec_of(task)
-        return sum([await requeue_in(unit, run, run.args) is not None for run in runs])
+        done = sum([await requeue_in(unit, run, run.args) is not None for run in runs])
+        await note(unit, "dead.requeue", f"{done} runs", **_which(where, ids).described())
+        return done
 
 
 async def purge_dead(where: RunFilter | None = None, ids: Sequence[str] | None = None) -> int:
@@ -77,7 +80,9 @@ async def purge_dead(where: RunFilter | None = None, ids: Sequence[str] | None =
     async with unit_of_work() as unit:
         found = (await unit.session.scalars(chosen)).all()
         statement = delete(Run).where(Run.id.in_(found), Run.state == State.DEAD)
-        return (await unit.connection.execute(statement)).rowcount
+        done = (await unit.connection.execute(statement)).rowcount
+        await note(unit, "dead.purge", f"{done} runs", **_which(where, ids).described())
+        return done
 
 
 def _which(where: RunFilter | None, ids: Sequence[str] | None) -> RunFilter:

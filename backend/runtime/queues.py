@@ -9,6 +9,7 @@ from backend.db.base import now
 from backend.db.models.runs import ACTIVE, Control, Run, State
 from backend.db.session import database, unit_of_work
 from backend.errors import NotFound
+from backend.runtime.audit import note
 from backend.runtime.dispatch import dispatcher
 from backend.runtime.registry import QUEUES, registry, spec_of
 from backend.settings import get_settings
@@ -102,5 +103,6 @@ async def _control(kind: str, name: str, paused: bool) -> None:
                 index_elements=["kind", "name"], set_={"paused": paused, "updated_at": now()}
             )
         )
+        await note(unit, f"{kind}.{'pause' if paused else 'resume'}", name)
     if (here := dispatcher()) is not None:
         here.wake()

@@ -1,7 +1,7 @@
 """Runs: find them, read one, cancel it, requeue it. Needs an open database; a runner makes it act at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from backend.db.base import now
 from backend.db.models.runs import ACTIVE, TERMINAL, Attempt, Run, State
 from backend.db.session import Unit, database, unit_of_work
 from backend.errors import Conflict, UnknownRun
+from backend.runtime.audit import note
 from backend.runtime.cancel import cancel_in
 from backend.runtime.dispatch import dispatcher
 from backend.runtime.ledger.insert import active_run
@@ -64,6 +65,15 @@ class RunFilter:
             found.append(or_(*(column.icontains(self.text, autoescape=True) for column in columns)))
         return found
 
+    def described(self) -> dict[str, Any]:
+        """What is asked for, in short: of ids how many, of arguments only the names."""
+        given = {name: value for name, value in asdict(self).items() if value is not None and name != "after"}
+        return given | {
+            name: short(given[name])
+            for name, short in (("ids", len), ("args", sorted), ("state", list))
+            if name in given
+        }
+
 
 async def list_runs(where: RunFilter | None = None, limit: int = 25, before: str | None = None) -> list[RunView]:
     """Runs, newest first. `before` is the id of the last run of the page before."""
@@ -98,6 +108,7 @@ async def cancel_run(run_id: str) -> RunView:
         if not await cancel_in(unit, run_id):
             run = await get_run(run_id)
             raise Conflict(f"the run is {run.state} already, so it cannot be cancelled", field="state")
+        await note(unit, "run.cancel", run_id)
     return await get_run(run_id)
 
 
@@ -117,6 +128,8 @@ async def requeue_run(run_id: str, args: dict[str, Any] | None = None) -> RunVie
             if holder is None or holder.id == run_id:
                 raise Conflict("the run was requeued in this very moment", field="state")
             raise Conflict(f"run {holder.id} with the same key is active", field="key")
+        changed = sorted(name for name in {*edited, *run.args} if edited.get(name) != run.args.get(name))
+        await note(unit, "run.requeue", run_id, task=run.task, edited=changed or None)
     return await get_run(run_id)
 
 

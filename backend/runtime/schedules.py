@@ -11,6 +11,7 @@ from backend.db.ids import new_id
 from backend.db.models.runs import Run, Schedule
 from backend.db.session import database, unit_of_work
 from backend.errors import NotFound
+from backend.runtime.audit import note
 from backend.runtime.cron import parse_timing
 from backend.runtime.dispatch import dispatcher
 from backend.runtime.enqueue import Options, Receipt, enqueue_in
@@ -52,7 +53,7 @@ async def get_schedule(task: str) -> ScheduleView:
 
 async def pause(task: str) -> None:
     """Fire no more. Raises NotFound."""
-    await _change(task, paused=True)
+    await _change(task, "pause", paused=True)
 
 
 async def resume(task: str) -> None:
@@ -61,7 +62,7 @@ async def resume(task: str) -> None:
     due = view.next_at or moment
     if due <= moment:
         due = parse_timing(view.override or view.declared).next(due, moment)
-    await _change(task, paused=False, next_at=due)
+    await _change(task, "resume", paused=False, next_at=due)
 
 
 async def set_interval(task: str, timing: str | None) -> None:
@@ -72,7 +73,7 @@ async def set_interval(task: str, timing: str | None) -> None:
     view = await get_schedule(task)
     chosen = parse_timing(timing if timing is not None else view.declared)
     override = chosen.text if timing is not None else None
-    await _change(task, override=override, next_at=chosen.next(view.last_at or now(), now()))
+    await _change(task, "interval", override=override, next_at=chosen.next(view.last_at or now(), now()))
 
 
 async def run_now(task: str, args: dict[str, Any] | None = None) -> Receipt:
@@ -90,14 +91,17 @@ async def run_now(task: str, args: dict[str, Any] | None = None) -> Receipt:
         if receipt.created:
             changed = update(Schedule).where(Schedule.task == task).values(last_run_id=receipt.id, last_at=now())
             await unit.connection.execute(changed)
+        await note(unit, "schedule.run", task, run=receipt.id, args=sorted(args or {}) or None)
     return receipt
 
 
-async def _change(task: str, **values: Any) -> None:
+async def _change(task: str, what: str, **values: Any) -> None:
     async with unit_of_work() as unit:
         changed = update(Schedule).where(Schedule.task == task).values(updated_at=now(), **values)
         if not (await unit.connection.execute(changed)).rowcount:
             raise NotFound(f"no schedule for {task!r}", field="task")
+        timing = values.get("override") or "as declared"
+        await note(unit, f"schedule.{what}", task, timing=timing if what == "interval" else None)
     if (here := dispatcher()) is not None:
         here.wake()
 

@@ -3,12 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import libipld
 import pytest
 
 from backend.adapters.stream import CursorAhead, Event, Write, open_stream, parse_firehose, parse_jetstream
 from backend.errors import Unavailable
-from tests.network.jetstream import jetstream
+from tests.network.jetstream import frame, jetstream
 
 LIKE, POST = "fm.backline.like", "app.bsky.feed.post"
 CID = "bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
@@ -18,8 +17,7 @@ ALICE = "did:plc:alice"
 
 
 def _frame(kind: str, op: int = 1, **body: Any) -> bytes:
-    header: bytes = libipld.encode_dag_cbor({"op": op, "t": kind})
-    return header + bytes(libipld.encode_dag_cbor({"seq": 7, "time": "2026-11-28T12:00:00.000Z", **body}))
+    return frame(kind, op, **{"seq": 7, "time": "2026-11-28T12:00:00.000Z", **body})
 
 
 def test_what_a_firehose_says_besides_writes() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.conftest import browser, page  # noqa: F401
+from tests.browser.conftest import browser, page, sound  # noqa: F401
 from tests.browser.server import ROOT, BacklineServer
 
 

@@ -1,4 +1,7 @@
-"""A small server that speaks as a Jetstream does: what it is told it tells others, from their cursor on, if they want it."""
+"""A small server that speaks as a Jetstream does: what it is told it tells others, from their cursor on, if they want it.
+
+And frames as a firehose sends them, for what the real one does not say when it is wanted.
+"""
 
 import asyncio
 import json
@@ -7,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import libipld
 from websockets.asyncio.server import ServerConnection, serve
 
 
@@ -68,3 +72,8 @@ async def jetstream() -> AsyncIterator[Jetstream]:
         port = next(iter(server.sockets)).getsockname()[1]
         made.url = f"ws://127.0.0.1:{port}/subscribe"
         yield made
+
+
+def frame(kind: str, op: int = 1, **body: Any) -> bytes:
+    """A frame of a firehose."""
+    return bytes(libipld.encode_dag_cbor({"op": op, "t": kind})) + bytes(libipld.encode_dag_cbor(body))

@@ -82,6 +82,8 @@ def test_every_unreadable_variable_is_named_at_once(monkeypatch: pytest.MonkeyPa
         ("DATABASE_URL", "sqlite:///:memory:", "needs a file"),
         ("WORKERS_ENABLED", "perhaps", "valid boolean"),
         ("STORAGE_BACKEND", "tape", "'local' or 's3'"),
+        ("INGEST_URL", "https://jetstream.example.com/subscribe", "must be wss://"),
+        ("INGEST_URL", "wss://relay.example.com", "must be wss://"),
         ("DATABASE_POOL_SIZE", "0", "greater than or equal to 1"),
         ("RUNNER_QUEUE_CONCURRENCY", '{"media": "many"}', "valid integer"),
     ],

@@ -136,6 +136,10 @@
     else if (button.dataset.act) send(button);
   });
 
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-sends]")) event.target.form.requestSubmit();
+  });
+
   // Keys
 
   const ROOMS = { o: "", r: "runs", q: "queues", s: "schedules", d: "dead", w: "workers", l: "logs", a: "audit" };

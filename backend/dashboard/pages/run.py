@@ -9,6 +9,7 @@ from markupsafe import Markup
 from backend.dashboard.actions import Call, action
 from backend.dashboard.feeds import Fragments
 from backend.dashboard.frame import View, page
+from backend.dashboard.json_input import json_object
 from backend.dashboard.markup import (
     NOTHING,
     bar,
@@ -27,7 +28,6 @@ from backend.dashboard.markup import (
 from backend.dashboard.redaction import redacted, restored
 from backend.dashboard.timeline import timeline
 from backend.db.models.runs import TERMINAL
-from backend.errors import InvalidInput
 from backend.runtime.chain import Chain, chain_of
 from backend.runtime.runs import cancel_run, get_run, requeue_run
 from backend.runtime.views import AttemptView, RunView
@@ -175,16 +175,6 @@ async def requeue(call: Call) -> str:
     """Requeue the run, with edited arguments when some were typed."""
     args = None
     if call.value is not None:
-        args = restored(_object(call.value), (await get_run(call.arg)).args)
+        args = restored(json_object(call.value), (await get_run(call.arg)).args)
     await requeue_run(call.arg, args)
     return "Requeued."
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(f"the arguments are no JSON: {error}", field="args") from None
-    if not isinstance(value, dict):
-        raise InvalidInput("the arguments are a JSON object: names and values within {}", field="args")
-    return value

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
+from websockets.asyncio.server import ServerConnection, serve
 
 from backend._internal.background import background
 from backend.db.base import now
@@ -29,7 +30,7 @@ from backend.settings import get_settings
 from tests.conftest import set_environment
 from tests.domains.federation.conftest import alice_signs_in, ready_track
 from tests.domains.federation.elsewhere import SINCE, OtherClient, heed_all, read_all
-from tests.network.jetstream import jetstream
+from tests.network.jetstream import frame, jetstream
 from tests.network.server import NetworkServer
 from tests.proxy import cable
 
@@ -162,6 +163,22 @@ async def test_a_jetstream_only_says_where_to_look(
     liked = await show_like(bob, track_id)
     assert liked.record is not None
     assert (liked.likes, liked.record.uri) == (1, uri)
+
+
+async def test_a_source_that_has_not_kept_all(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def forgetful(connection: ServerConnection) -> None:
+        await connection.send(frame("#info", name="OutdatedCursor"))
+        await connection.send(frame("#identity", seq=7, time="2026-11-28T12:00:00.000Z", did="did:plc:alice"))
+        await connection.wait_closed()
+
+    async with serve(forgetful, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        set_environment(monkeypatch, INGEST_URL=f"ws://127.0.0.1:{port}/xrpc/com.atproto.sync.subscribeRepos")
+        # At the very start there is nothing that could have been missed.
+        await read(_soon())
+        assert ((await _reading()).cursor, (await _reading()).missed_at) == (7, None)
+        await read(_soon())
+        assert (await _reading()).missed_at is not None
 
 
 async def test_nothing_is_read_where_nothing_is_set(database: Database) -> None:
