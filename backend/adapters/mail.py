@@ -57,7 +57,9 @@ def _send(url: SplitResult, message: EmailMessage) -> None:
     except smtplib.SMTPNotSupportedError as error:
         raise Misconfigured(f"{host} cannot do what SMTP_URL asks for: {error}", field="SMTP_URL") from None
     except smtplib.SMTPAuthenticationError as error:
-        raise Misconfigured(f"{host} refuses the name or the password of SMTP_URL ({error.smtp_code})") from None
+        raise Misconfigured(
+            f"{host} refuses the name or the password of SMTP_URL ({error.smtp_code})", field="SMTP_URL"
+        ) from None
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
         raise _refusal(f"{host} takes mail for none of NOTICE_MAIL", max(codes)) from None
