@@ -55,10 +55,11 @@ bench *options:
 bench-export *options:
     uv run python -m benchmarks.export {{ options }}
 
-# Take the pictures of the demo and, in Chromium, of the player page anew, into docs/images
+# Take the pictures of the demo and, in Chromium, of the player page and of the desk anew, into docs/images
 screenshots:
     uv run python -m tests.cli.picture
     uv run python -m tests.browser.screenshots
+    uv run python -m tests.dashboard.screenshots
 
 # Send one file through the media pipeline and through the original design's commands, in turns
 bench-pipeline *options:
@@ -71,6 +72,10 @@ bench-fingerprints *options:
 # Send a burst of likes to a real PDS, together and one by one
 bench-records *options:
     uv run python -m benchmarks.records {{ options }}
+
+# Open every page of the desk over a ledger of a million runs
+bench-desk *options:
+    uv run python -m benchmarks.desk {{ options }}
 
 # What CI checks before the tests
 lint:

@@ -1,6 +1,8 @@
 """The HTTP application: its routes, its errors, and what it opens for as long as it lives."""
 
+import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -14,11 +16,17 @@ from backend._internal.background import background
 from backend.api import (
     albums,
     artwork,
+    board,
     comments,
     dead,
+    dlq,
     exports,
     health,
+    job_runs,
+    job_schedules,
     likes,
+    live_logs,
+    log_lines,
     metrics,
     oauth,
     objects,
@@ -41,6 +49,7 @@ from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
 from backend.api.cors import PlayerCors
 from backend.api.problems import Problem, install_problems, problems
+from backend.api.rate_limit import RateLimit, counting_requests
 from backend.db.session import database
 from backend.domains.federation.oauth_client import CALLBACK_PATH
 from backend.runtime.telemetry import set_up_logging, set_up_tracing, trace_database
@@ -70,6 +79,12 @@ ROUTERS = (
     dead.router,
     queues.router,
     schedules.router,
+    job_runs.router,
+    job_schedules.router,
+    log_lines.router,
+    live_logs.router,
+    dlq.router,
+    board.router,
     objects.router,
     player.router,
     health.router,
@@ -93,6 +108,8 @@ TAGS = [
     {"name": "dead runs", "description": "What failed for good, grouped by error; requeue or purge it."},
     {"name": "queues", "description": "Backlogs and limits; pause and resume queues and tasks."},
     {"name": "schedules", "description": "What runs by itself, and what operators change about it."},
+    {"name": "curators' jobs", "description": "The curators' queue, as its own clients know it."},
+    {"name": "scheduled jobs", "description": "Schedules and logs, as the merch desk's own clients know them."},
     {"name": "objects", "description": "Stored objects by URL."},
     {"name": "health", "description": "Live, ready and degraded are three different things."},
 ]
@@ -103,8 +120,13 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with closing_on_signals() as closing, open_storage(settings), background(settings):
-            app.state.closing = closing
+        async with (
+            closing_on_signals() as closing,
+            open_storage(settings),
+            counting_requests(settings) as counts,
+            background(settings),
+        ):
+            app.state.closing, app.state.request_counts = closing, counts
             trace_database(database())
             yield
             # Streams that are still open end before the runner does.
@@ -119,6 +141,9 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
+    app.state.jobs, app.state.jobs_lock = (-math.inf, []), asyncio.Lock()
+    app.state.board, app.state.board_lock = (-math.inf, {}), asyncio.Lock()
+    app.add_middleware(RateLimit, http=settings.http)
     app.add_middleware(RequestBoundary)
     app.add_middleware(PlayerCors, origins=settings.http.player_origins)
     install_problems(app)
@@ -168,7 +193,8 @@ def _described(app: FastAPI) -> dict[str, object]:
         schemas.pop(unused, None)
     refused = problems(422)[422]
     for operation in (each for path in document["paths"].values() for each in path.values()):
-        if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+        theirs = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
+        if "$ref" in theirs.get("schema", {}):
             operation["responses"]["422"] = refused
     app.openapi_schema = document
     return document

@@ -17,11 +17,12 @@ KEEPALIVE = b": keep-alive\n\n"
 RECONNECT = b"retry: 2000\n\n"
 
 
-def encode(event: str, data: object, number: int | None = None) -> bytes:
-    """One event. `data` becomes one line of JSON; `number` is what Last-Event-ID brings back."""
+def encode(event: str | None, data: object, number: int | None = None) -> bytes:
+    """One event, None for one without a name. `data` becomes one line of JSON; `number` is what Last-Event-ID brings back."""
     head = f"id: {number}\n" if number is not None else ""
+    name = f"event: {event}\n" if event is not None else ""
     body = json.dumps(jsonable_encoder(data), separators=(",", ":"), ensure_ascii=False)
-    return f"{head}event: {event}\ndata: {body}\n\n".encode()
+    return f"{head}{name}data: {body}\n\n".encode()
 
 
 async def with_pauses(

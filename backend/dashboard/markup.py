@@ -41,7 +41,9 @@ def duration(seconds: float | None) -> str:
     minutes, left = divmod(rest, 60)
     named = [(days, "d"), (hours, "h"), (minutes, "min"), (left, "s")]
     first = next((at for at, (value, _) in enumerate(named) if value), 3)
-    return " ".join(f"{value}\N{NO-BREAK SPACE}{unit}" for value, unit in named[first : first + 2] if value)
+    return "\N{NO-BREAK SPACE}".join(
+        f"{value}\N{NO-BREAK SPACE}{unit}" for value, unit in named[first : first + 2] if value
+    )
 
 
 def between(start: datetime | None, end: datetime | None) -> float | None:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 
 from backend.db.models.runs import Run, State
 from backend.db.session import database, unit_of_work
 from backend.errors import InvalidInput
-from backend.runtime.audit import note
+from backend.runtime.audit import note, runs_of
 from backend.runtime.registry import spec_of
 from backend.runtime.runs import RunFilter, list_runs, requeue_in
 from backend.runtime.views import RunView
@@ -26,6 +26,51 @@ class DeadGroup:
     task: str
     count: int
     newest_at: datetime | None
+
+
+@dataclass(frozen=True)
+class DeadFilter:
+    """Which dead runs. `error` is a part of it; `ended` is when the last attempt did. Everything given must hold."""
+
+    error: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    ended_after: datetime | None = None
+    ended_before: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As SQL."""
+        found: list[ColumnElement[bool]] = [Run.state == State.DEAD]
+        if self.error:
+            found.append(Run.error.icontains(self.error, autoescape=True))
+        for column, start, end in (
+            (Run.created_at, self.created_after, self.created_before),
+            (Run.finished_at, self.ended_after, self.ended_before),
+        ):
+            if start is not None:
+                found.append(column >= start)
+            if end is not None:
+                found.append(column < end)
+        return found
+
+
+async def page_dead(
+    where: DeadFilter, by_end: bool, descending: bool, limit: int, skip: int
+) -> tuple[list[RunView], int]:
+    """Some dead runs, ordered by when they ended or were asked for, and how many match in all."""
+    order = (Run.finished_at, Run.id) if by_end else (Run.id,)
+    chosen = select(Run).where(*where.conditions()).order_by(*(each.desc() if descending else each for each in order))
+    counted = select(func.count()).select_from(Run).where(*where.conditions())
+    async with database().reading() as session:
+        found = (await session.scalars(chosen.limit(limit).offset(skip))).all() if limit else []
+        return [RunView.of(row) for row in found], int(await session.scalar(counted) or 0)
+
+
+async def count_dead_by_queue(where: DeadFilter) -> dict[str, int]:
+    """How many dead runs match, by queue. A queue without one is left out."""
+    statement = select(Run.queue, func.count()).where(*where.conditions()).group_by(Run.queue)
+    async with database().reading() as session:
+        return {row[0]: row[1] for row in (await session.execute(statement)).all()}
 
 
 def _dead(where: RunFilter | None) -> RunFilter:
@@ -67,7 +112,7 @@ async def requeue_dead(where: RunFilter | None = None, ids: Sequence[str] | None
         for task in {run.task for run in runs}:
             spec_of(task)
         done = sum([await requeue_in(unit, run, run.args) is not None for run in runs])
-        await note(unit, "dead.requeue", f"{done} runs", **_which(where, ids).described())
+        await note(unit, "dead.requeue", runs_of(done), **_which(where, ids).described())
         return done
 
 
@@ -81,7 +126,7 @@ async def purge_dead(where: RunFilter | None = None, ids: Sequence[str] | None =
         found = (await unit.session.scalars(chosen)).all()
         statement = delete(Run).where(Run.id.in_(found), Run.state == State.DEAD)
         done = (await unit.connection.execute(statement)).rowcount
-        await note(unit, "dead.purge", f"{done} runs", **_which(where, ids).described())
+        await note(unit, "dead.purge", runs_of(done), **_which(where, ids).described())
         return done
 
 

@@ -75,9 +75,12 @@ class RunFilter:
         }
 
 
-async def list_runs(where: RunFilter | None = None, limit: int = 25, before: str | None = None) -> list[RunView]:
-    """Runs, newest first. `before` is the id of the last run of the page before."""
-    statement = select(Run).where(*(where or RunFilter()).conditions()).order_by(Run.id.desc()).limit(limit)
+async def list_runs(
+    where: RunFilter | None = None, limit: int = 25, before: str | None = None, skip: int = 0
+) -> list[RunView]:
+    """Runs, newest first. `before` is the id of the last run of the page before; `skip` passes over that many."""
+    statement = select(Run).where(*(where or RunFilter()).conditions()).order_by(Run.id.desc())
+    statement = statement.limit(limit).offset(skip)
     if before is not None:
         statement = statement.where(Run.id < before)
     async with database().reading() as session:

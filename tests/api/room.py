@@ -21,6 +21,12 @@ async def api_die(reason: str = "no") -> None:
     raise InvalidInput(f"cannot: {reason}", field="reason")
 
 
+@task(queue="curation")
+async def api_curate() -> None:
+    """Works until it is stopped. A repeat does so again."""
+    await asyncio.sleep(600)
+
+
 @task(queue="library")
 async def api_wait() -> str:
     """Waits at the gate. A repeat waits again."""
@@ -46,6 +52,7 @@ async def api_tidy(deep: bool = False) -> bool:
     return deep
 
 
+schedule_api_curate = scheduler(api_curate)
 schedule_api_note = scheduler(api_note)
 schedule_api_die = scheduler(api_die)
 schedule_api_steps = scheduler(api_steps)

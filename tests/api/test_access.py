@@ -78,6 +78,10 @@ BODIES = {
     "PATCH /tracks/{track_id}/comments/{comment_id}": {"text": "mine now"},
     "PUT /schedules/{task}/interval": {"spec": "every 300"},
     "POST /dead/requeue": {"filter": {"task": "api_die"}},
+    "POST /dlq/requeue": {"ids": ["0192"]},
+    "POST /dlq/purge": {"ids": ["0192"]},
+    "POST /history/clear": {"clearType": "all"},
+    "POST /api/jobs/add": {"job_type": "api_tidy", "interval_minutes": 5},
     "POST /dead/purge": {"filter": {"task": "api_die"}},
 }
 
@@ -133,7 +137,9 @@ async def of_alice(closed: httpx.AsyncClient) -> dict[str, str]:
         "export_id": export.json()["export"]["id"],
         "run_id": run.id,
         "queue": "media",
+        "job_id": run.id,
         "task": "api_tidy",
+        "job_type": "api_tidy",
     }
 
 

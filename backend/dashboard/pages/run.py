@@ -52,7 +52,12 @@ def _parts(run: RunView, chain: Chain) -> Fragments:
         "attempts": card("Attempts", _attempts(run)),
         "data": Markup('<div class="pair">{}{}</div>').format(
             card("Arguments", _json(run.args)),
-            card("Result", _json(run.result) if run.result is not None else note("It has not given anything yet.")),
+            card(
+                "Result",
+                _json(run.result)
+                if run.result is not None
+                else note("None." if run.state in TERMINAL else "It is there when the run has succeeded."),
+            ),
         ),
         "chain": card("What belongs together", _chain(run, chain)),
     }
