@@ -49,6 +49,7 @@ from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
 from backend.api.cors import PlayerCors
 from backend.api.problems import Problem, install_problems, problems
+from backend.api.rate_limit import RateLimit, counting_requests
 from backend.db.session import database
 from backend.domains.federation.oauth_client import CALLBACK_PATH
 from backend.runtime.telemetry import set_up_logging, set_up_tracing, trace_database
@@ -119,8 +120,13 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with closing_on_signals() as closing, open_storage(settings), background(settings):
-            app.state.closing = closing
+        async with (
+            closing_on_signals() as closing,
+            open_storage(settings),
+            counting_requests(settings) as counts,
+            background(settings),
+        ):
+            app.state.closing, app.state.request_counts = closing, counts
             trace_database(database())
             yield
             # Streams that are still open end before the runner does.
@@ -137,6 +143,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.jobs, app.state.jobs_lock = (-math.inf, []), asyncio.Lock()
     app.state.board, app.state.board_lock = (-math.inf, {}), asyncio.Lock()
+    app.add_middleware(RateLimit, http=settings.http)
     app.add_middleware(RequestBoundary)
     app.add_middleware(PlayerCors, origins=settings.http.player_origins)
     install_problems(app)
