@@ -44,6 +44,7 @@ from backend.api import (
     session,
     steps,
     tracks,
+    troubles,
 )
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
@@ -89,6 +90,7 @@ ROUTERS = (
     player.router,
     health.router,
     metrics.router,
+    troubles.router,
 )
 
 TAGS = [

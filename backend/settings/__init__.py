@@ -10,6 +10,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from backend.errors import Misconfigured
 from backend.settings.accounts import AccountSettings
+from backend.settings.alerts import AlertSettings
 from backend.settings.database import DatabaseSettings
 from backend.settings.federation import FederationSettings
 from backend.settings.http import HttpSettings
@@ -32,6 +33,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     NetworkSettings,
     FederationSettings,
     ServiceSettings,
+    AlertSettings,
     HttpSettings,
 )
 
@@ -54,6 +56,7 @@ class Settings:
         self.network = _read(NetworkSettings, problems)
         self.federation = _read(FederationSettings, problems)
         self.services = _read(ServiceSettings, problems)
+        self.alerts = _read(AlertSettings, problems)
         self.http = _read(HttpSettings, problems)
         if problems:
             raise Misconfigured(f"cannot read the settings: {'; '.join(problems)}")

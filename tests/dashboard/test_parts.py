@@ -24,6 +24,7 @@ from backend.runtime.runs import RunFilter
         ("http://x.example task:a", RunFilter(task="a", text="http://x.example")),
         ("task:", RunFilter()),
         ("group:5c id:0198", RunFilter(error_group="5c", ids=["0198"])),
+        ("trace:ab request:r-1", RunFilter(trace="ab", request="r-1")),
     ],
 )
 async def test_what_is_typed_is_meant(sqlite_database: Database, typed: str, meant: RunFilter) -> None:

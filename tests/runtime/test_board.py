@@ -92,6 +92,13 @@ async def test_runs_are_found_by_their_arguments(database: Database) -> None:
     assert await list_runs(RunFilter(args={"missing": "r1"})) == []
 
 
+async def test_runs_are_found_by_trace_and_by_request() -> None:
+    wanted = await add_run(trace=f"00-{'ab' * 16}-{'cd' * 8}-01", requested_by="POST /tracks r-1")
+    await add_run(trace=f"00-{'ef' * 16}-{'cd' * 8}-01", requested_by="POST /tracks r-11")
+    for where in (RunFilter(trace="ab" * 16), RunFilter(request="r-1")):
+        assert [run.id for run in await list_runs(where)] == [wanted]
+
+
 async def test_a_chain_leads_from_the_first_cause_to_what_followed() -> None:
     trace = f"00-{'ab' * 16}-{'cd' * 8}-01"
     first = await add_run(task="ingest", trace=trace)
