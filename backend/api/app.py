@@ -44,6 +44,7 @@ from backend.api import (
     session,
     steps,
     tracks,
+    troubles,
 )
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
@@ -89,6 +90,7 @@ ROUTERS = (
     player.router,
     health.router,
     metrics.router,
+    troubles.router,
 )
 
 TAGS = [
@@ -191,10 +193,12 @@ def _described(app: FastAPI) -> dict[str, object]:
     schemas |= problem.pop("$defs", {}) | {"Problem": problem}
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    refused = problems(422)[422]
+    malformed, refused = problems(400, 422).values()
     for operation in (each for path in document["paths"].values() for each in path.values()):
         theirs = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
         if "$ref" in theirs.get("schema", {}):
             operation["responses"]["422"] = refused
+        if "requestBody" in operation:  # bytes that are no JSON are a 400, whatever the route
+            operation["responses"].setdefault("400", malformed)
     app.openapi_schema = document
     return document

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 import logfire
+from opentelemetry import trace
 
 from backend.db.session import Database
 from backend.runtime.context import active_run
@@ -56,6 +57,8 @@ class _Json(logging.Formatter):
             line["request"] = current
         if run is not None:
             line |= {"run": run.id, "task": run.task, "attempt": run.attempt}
+        if (span := trace.get_current_span().get_span_context()).is_valid:
+            line["trace"] = f"{span.trace_id:032x}"
         if record.exc_info:
             line["traceback"] = storable(hidden(self.formatException(record.exc_info)), LIMIT)
         if event := getattr(record, "event", None):

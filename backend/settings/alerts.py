@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from backend.settings.base import Section
@@ -52,6 +52,14 @@ class AlertSettings(Section):
     alert_repeat_s: float = Field(
         3600.0, gt=0, description="Seconds after which a trouble that goes on is told of again; never sooner."
     )
+
+    @model_validator(mode="after")
+    def _whole_channels(self) -> "AlertSettings":
+        if self.notice_mail and self.smtp_url is None:
+            raise ValueError("NOTICE_MAIL needs SMTP_URL")
+        if self.notice_did and not (self.notice_account and self.notice_account_password):
+            raise ValueError("NOTICE_DID needs NOTICE_ACCOUNT and NOTICE_ACCOUNT_PASSWORD")
+        return self
 
     @field_validator("notice_url", "smtp_url")
     @classmethod

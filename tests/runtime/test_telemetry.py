@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from opentelemetry import context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from backend.runtime import telemetry
 from backend.runtime.context import RunContext, enter_run, leave_run
@@ -123,6 +125,12 @@ def test_a_line_in_a_run_carries_run_task_and_attempt(capsys: pytest.CaptureFixt
     assert (within["run"], within["task"], within["attempt"]) == ("018f-1", "transcode_version", 2)
     assert (within["message"], within["level"], within["logger"]) == ("inside of json", "INFO", "backend.somewhere")
     assert "run" not in outside
+    assert "trace" not in outside
+    carrier = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    attached = context.attach(TraceContextTextMapPropagator().extract(carrier))
+    logger.info("traced")
+    context.detach(attached)
+    assert json.loads(capsys.readouterr().err)["trace"] == "0af7651916cd43dd8448eb211c80319c"
 
 
 @pytest.mark.usefixtures("quiet_again")

@@ -1,5 +1,6 @@
 """The watch: troubles are told of once in a period, and once more when they are over. It remembers in the database."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
@@ -21,6 +22,24 @@ TITLES = {
     "crash": "processes on {} die again and again",
     "lost": "workers die under {}",
 }
+
+
+@dataclass(frozen=True)
+class TroubleView:
+    """A trouble that is there: what it is about, since when, and when the operator was last told."""
+
+    subject: str
+    text: str
+    opened_at: datetime
+    told_at: datetime
+
+
+async def open_troubles() -> list[TroubleView]:
+    """What the last watch found, the oldest first."""
+    chosen = select(Trouble).where(Trouble.resolved_at.is_(None)).order_by(Trouble.opened_at, Trouble.subject)
+    async with database().reading() as session:
+        rows = (await session.scalars(chosen)).all()
+    return [TroubleView(row.subject, row.text, row.opened_at, row.told_at) for row in rows]
 
 
 async def watch(moment: datetime | None = None) -> dict[str, int]:

@@ -191,7 +191,10 @@ async def test_a_restart_repeats_nothing(sqlite_url: str, monkeypatch: pytest.Mo
 
 
 async def test_each_channel_gets_a_run_of_its_own(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_environment(monkeypatch, NOTICE_MAIL="ops@example.com", NOTICE_DID="bob.test")
+    set_environment(
+        monkeypatch, NOTICE_MAIL="ops@example.com", SMTP_URL="smtp://localhost", NOTICE_DID="bob.test",
+        NOTICE_ACCOUNT="alice.test", NOTICE_ACCOUNT_PASSWORD="abcd-abcd-abcd-abcd",
+    )  # fmt: skip
     await die()
     await watch()
     found = [each for each in await runs.list_runs(RunFilter(), limit=100) if each.task == "send_notice"]
