@@ -13,6 +13,7 @@ from backend.api.report_examples import REPORT, REPORT_PAGE
 from backend.domains.federation.sign_ins import Role
 from backend.domains.media import reports
 from backend.domains.media.reports import ReportStatus, ReportView
+from backend.runtime.audit import acting
 
 router = APIRouter(prefix="/reports", tags=["reports"])
 
@@ -76,4 +77,5 @@ async def dismiss_report(report_id: ReportId, caller: SignedIn) -> ReportView:
 
 async def _decide(report_id: str, status: ReportStatus, caller: Caller) -> ReportView:
     caller.must_be(Role.ADMIN)
-    return await reports.decide(report_id, status, caller.did)
+    with acting(caller.did, "api"):
+        return await reports.decide(report_id, status, caller.did)

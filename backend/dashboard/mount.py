@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import ui
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from backend.dashboard import sign_in
 from backend.dashboard.assets import FILES
@@ -18,6 +21,7 @@ from backend.dashboard.pages import declare_pages
 from backend.settings import Settings
 
 PATH = "/desk"
+CONNECTION = f"{PATH}/_nicegui_ws"
 HEADERS = MappingProxyType(
     {
         # NiceGUI compiles its components in the browser and starts them by a script within the page.
@@ -32,8 +36,8 @@ HEADERS = MappingProxyType(
 )
 
 
-class DeskHeaders:
-    """Security headers on everything under /desk."""
+class DeskGuard:
+    """Security headers on everything under /desk, and no connection for pages of other sites."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -41,6 +45,9 @@ class DeskHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or not scope["path"].startswith(PATH):
             await self.app(scope, receive, send)
+            return
+        if scope["path"].startswith(CONNECTION) and not _from_here(Headers(scope=scope)):
+            await _refuse(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
@@ -54,11 +61,24 @@ class DeskHeaders:
         await self.app(scope, receive, send_with_headers)
 
 
+def _from_here(headers: Headers) -> bool:
+    """Whether no browser sent it from another site's page."""
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host")
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await WebSocketClose(reason="another site's page asked")(scope, receive, send)
+    else:
+        await PlainTextResponse("another site's page asked", 403)(scope, receive, send)
+
+
 def mount_desk(app: FastAPI, settings: Settings) -> FastAPI:
     """Give the application its desk. Once a process: NiceGUI is one for all. Returns the same application."""
     declare_pages()
     pages.state.settings = settings
-    app.add_middleware(DeskHeaders)
+    app.add_middleware(DeskGuard)
     app.include_router(sign_in.router)
     app.mount(f"{PATH}/files", StaticFiles(directory=FILES))
     inner = app.router.lifespan_context

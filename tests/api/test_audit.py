@@ -2,7 +2,9 @@
 
 import httpx
 
+from backend.db.session import unit_of_work
 from backend.domains.federation.sign_ins import Role, open_sign_in
+from backend.domains.media.reports import Finding, Reason, TargetType, open_report
 from backend.runtime.audit import list_audit
 from tests.api.following import ended
 from tests.api.room import schedule_api_die
@@ -25,3 +27,13 @@ async def test_actions_are_written_down_and_looks_are_not(api: httpx.AsyncClient
         ("schedule.run", "api_tidy", "did:plc:op", "api"),
         ("dead.purge", "1 run", "did:plc:op", "api"),
     ]
+
+
+async def test_decisions_on_reports_are_written_down(api: httpx.AsyncClient) -> None:
+    async with unit_of_work() as unit:
+        report_id = await open_report(unit, Finding(TargetType.TRACK, "t1", Reason.DUPLICATE, "same", "t2"))
+    headers = {"Authorization": f"Bearer {await open_sign_in('did:plc:admin', Role.ADMIN)}"}
+    for _ in range(2):  # the same again changes nothing
+        (await api.post(f"/reports/{report_id}/dismiss", headers=headers)).raise_for_status()
+    entries = [(each.action, each.target, each.who) for each in await list_audit()]
+    assert entries == [("report.dismissed", report_id, "did:plc:admin")]

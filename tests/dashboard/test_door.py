@@ -72,3 +72,14 @@ def test_pages_may_not_be_framed_and_load_nothing_from_elsewhere(door: httpx.Cli
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert "default-src 'self'" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("https://evil.example", 403), ("null", 403), (None, 200), ("ours", 200)]
+)
+def test_pages_of_other_sites_get_no_connection(
+    door: httpx.Client, closed: ClosedServer, origin: str | None, status: int
+) -> None:
+    headers = {} if origin is None else {"Origin": closed.url if origin == "ours" else origin}
+    query = {"EIO": "4", "transport": "polling", "client_id": "x"}
+    assert door.get("/desk/_nicegui_ws/socket.io/", params=query, headers=headers).status_code == status

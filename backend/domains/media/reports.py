@@ -12,6 +12,7 @@ from backend.db.ids import new_id
 from backend.db.models.media import Report
 from backend.db.session import Unit, database, unit_of_work
 from backend.errors import Conflict, NotFound
+from backend.runtime.audit import note
 
 
 class ReportStatus(StrEnum):
@@ -112,7 +113,9 @@ async def decide(report_id: str, status: ReportStatus, by: str) -> ReportView:
     """Resolve or dismiss a report. The same decision again changes nothing. Raises NotFound, and Conflict for another."""
     pending = update(Report).where(Report.id == report_id, Report.status == ReportStatus.PENDING)
     async with unit_of_work() as unit:
-        await unit.connection.execute(pending.values(status=status, decided_by=by, decided_at=now()))
+        decided = await unit.connection.execute(pending.values(status=status, decided_by=by, decided_at=now()))
+        if decided.rowcount:
+            await note(unit, f"report.{status}", report_id)
         report = await find_report(report_id)
     if report.status is not status:
         raise Conflict(f"the report is {report.status} already", field="report_id")
