@@ -18,6 +18,7 @@ from backend.settings.network import NetworkSettings
 from backend.settings.runtime import DeadLetterSettings, DocketSettings, RunnerSettings
 from backend.settings.services import ServiceSettings
 from backend.settings.storage import StorageSettings
+from backend.settings.traces import TraceSettings
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -33,6 +34,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     FederationSettings,
     ServiceSettings,
     HttpSettings,
+    TraceSettings,
 )
 
 
@@ -55,6 +57,7 @@ class Settings:
         self.federation = _read(FederationSettings, problems)
         self.services = _read(ServiceSettings, problems)
         self.http = _read(HttpSettings, problems)
+        self.traces = _read(TraceSettings, problems)
         if problems:
             raise Misconfigured(f"cannot read the settings: {'; '.join(problems)}")
 
