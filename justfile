@@ -77,6 +77,10 @@ bench-records *options:
 bench-desk *options:
     uv run python -m benchmarks.desk {{ options }}
 
+# Ask every route of the API for a long time what it does not expect
+fuzz examples="200":
+    CONTRACT_EXAMPLES={{ examples }} uv run pytest -q tests/api/test_contract.py --timeout 3600
+
 # What CI checks before the tests
 lint:
     uv run ruff check .

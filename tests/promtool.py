@@ -1,5 +1,6 @@
 """Prometheus' own checks of what it is given, where its `promtool` is installed (Debian's package `prometheus` has it)."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -44,3 +45,24 @@ def rules_of(file: Path) -> list[dict[str, object]]:
         done = subprocess.run([PROMTOOL, "check", "rules", str(file)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     return rules
+
+
+def alerts_at(
+    file: Path, series: dict[str, str], alert: str, minute: int, scratch: Path
+) -> list[dict[str, str]] | None:
+    """The labels of this alert where it fires, given these series (one value a minute). None without promtool."""
+    if not PROMTOOL:
+        return None
+    given = [{"series": name, "values": values} for name, values in series.items()]
+    trial = {
+        "interval": "1m",
+        "input_series": given,
+        "alert_rule_test": [{"eval_time": f"{minute}m", "alertname": alert}],
+    }
+    asked = scratch / "trial.yaml"
+    asked.write_text(yaml.safe_dump({"rule_files": [str(file)], "tests": [trial]}))
+    done = subprocess.run([PROMTOOL, "test", "rules", str(asked)], capture_output=True, text=True, check=False)
+    # Nothing is expected, so it says what fires instead: `got:[ 0: Labels:{alertname="…", queue="media"} …`.
+    got = (done.stdout + done.stderr).partition("got:[")[2]
+    fired = re.findall(r"Labels:\{([^}]*)\}", got)
+    return [dict(re.findall(r'(\w+)="([^"]*)"', labels)) for labels in fired]

@@ -6,6 +6,7 @@ https://atproto.com/specs/sync and https://github.com/bluesky-social/jetstream
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ FIREHOSE = "/xrpc/com.atproto.sync.subscribeRepos"
 JETSTREAM = "/subscribe"
 MESSAGE_BYTES = 5_000_000  # the protocol's own limit for a frame
 CLOSE_S = 2.0
+REWIND_US = 5_000_000  # a Jetstream's cursor is a time, and the clocks of its servers differ
+KEPT_US = 24 * 3600 * 1_000_000  # a Jetstream keeps a day or two, and does not say when that is not enough
 LINK = b"\x01"  # how the bytes of a CID begin, of version 1
 
 logger = logging.getLogger(__name__)
@@ -68,17 +71,20 @@ Parse = Callable[[str | bytes, Collection[str]], Event | None]
 class Stream:
     """An open stream. Get one with `open_stream`."""
 
-    def __init__(self, connection: ClientConnection, parse: Parse, collections: Collection[str]) -> None:
+    def __init__(
+        self, connection: ClientConnection, parse: Parse, collections: Collection[str], missed: bool = False
+    ) -> None:
         self._connection = connection
         self._parse = parse
         self._collections = collections
+        self._first = [Event(missed=True)] if missed else []
 
     async def take(self, most: int, patience_s: float) -> list[Event]:
         """What came within this time, oldest first, at most so many. Raises Unavailable when the stream has ended.
 
         A message that cannot be read is logged and left out: it will not be better the next time.
         """
-        taken: list[Event] = []
+        taken, self._first = self._first, []
         try:
             async with asyncio.timeout(patience_s):
                 while len(taken) < most:
@@ -103,18 +109,20 @@ class Stream:
 @asynccontextmanager
 async def open_stream(url: str, cursor: int, collections: Collection[str]) -> AsyncIterator[Stream]:
     """Listen from this cursor on, 0 being the oldest that the source has. Raises Unavailable when it cannot be reached."""
-    asked: list[tuple[str, object]] = [("cursor", cursor)]
-    parse: Parse = parse_firehose
+    asked: dict[str, list[object]] = {"cursor": [cursor]}
+    parse, missed = parse_firehose, False
     if urlsplit(url).path.endswith(JETSTREAM):
-        asked += [("wantedCollections", collection) for collection in collections]
-        parse = parse_jetstream
+        asked = {"cursor": [max(cursor - REWIND_US, 0)], "wantedCollections": list(collections)}
+        parse, missed = parse_jetstream, 0 < cursor < time.time() * 1e6 - KEPT_US
     try:
-        connecting = connect(f"{url}?{urlencode(asked)}", max_size=MESSAGE_BYTES, close_timeout=CLOSE_S, proxy=None)
+        connecting = connect(
+            f"{url}?{urlencode(asked, doseq=True)}", max_size=MESSAGE_BYTES, close_timeout=CLOSE_S, proxy=None
+        )
         connection = await connecting
     except (WebSocketException, OSError, TimeoutError) as error:
         raise Unavailable(f"{urlsplit(url).hostname} cannot be listened to: {error or type(error).__name__}") from None
     try:
-        yield Stream(connection, parse, collections)
+        yield Stream(connection, parse, collections, missed)
     finally:
         await connection.close()
 

@@ -23,13 +23,19 @@ class TokenRefused(Refused):
 
 
 class Xrpc:
-    """One server, called as one account or as nobody. A `key` (PEM) says that the token is bound to it."""
+    """One server, called as one account or as nobody. A `key` (PEM) says that the token is bound to it.
 
-    def __init__(self, http: Outbound, service: str, token: str | None = None, key: str | None = None) -> None:
+    `proxy` names a service of the network, such as `did:web:api.bsky.chat#bsky_chat`, that the server asks for the account.
+    """
+
+    def __init__(
+        self, http: Outbound, service: str, token: str | None = None, key: str | None = None, proxy: str | None = None
+    ) -> None:
         self.service = service.rstrip("/")
         self._http = http
         self._token = token
         self._key = key
+        self._proxy = proxy
 
     async def query(self, method: str, **params: str) -> dict[str, Any]:
         """Ask. `method` is an NSID. Raises RateLimited, Unavailable, Refused, and TokenRefused."""
@@ -56,6 +62,8 @@ class Xrpc:
         params: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         sent = {"Accept": "application/json", **(headers or {})}
+        if self._proxy is not None:
+            sent["atproto-proxy"] = self._proxy
         answer = await self._fetch(verb, f"{self.service}/xrpc/{method}", params, sent, content)
         if answer.status == 200:
             found = answer.json() if answer.body else {}

@@ -44,11 +44,13 @@ from backend.api import (
     session,
     steps,
     tracks,
+    troubles,
 )
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
 from backend.api.cors import PlayerCors
 from backend.api.problems import Problem, install_problems, problems
+from backend.api.rate_limit import RateLimit, counting_requests
 from backend.db.session import database
 from backend.domains.federation.oauth_client import CALLBACK_PATH
 from backend.runtime.telemetry import set_up_logging, set_up_tracing, trace_database
@@ -88,6 +90,7 @@ ROUTERS = (
     player.router,
     health.router,
     metrics.router,
+    troubles.router,
 )
 
 TAGS = [
@@ -119,8 +122,13 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with closing_on_signals() as closing, open_storage(settings), background(settings):
-            app.state.closing = closing
+        async with (
+            closing_on_signals() as closing,
+            open_storage(settings),
+            counting_requests(settings) as counts,
+            background(settings),
+        ):
+            app.state.closing, app.state.request_counts = closing, counts
             trace_database(database())
             yield
             # Streams that are still open end before the runner does.
@@ -137,6 +145,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.jobs, app.state.jobs_lock = (-math.inf, []), asyncio.Lock()
     app.state.board, app.state.board_lock = (-math.inf, {}), asyncio.Lock()
+    app.add_middleware(RateLimit, http=settings.http)
     app.add_middleware(RequestBoundary)
     app.add_middleware(PlayerCors, origins=settings.http.player_origins)
     install_problems(app)
@@ -184,10 +193,12 @@ def _described(app: FastAPI) -> dict[str, object]:
     schemas |= problem.pop("$defs", {}) | {"Problem": problem}
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    refused = problems(422)[422]
+    malformed, refused = problems(400, 422).values()
     for operation in (each for path in document["paths"].values() for each in path.values()):
         theirs = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
         if "$ref" in theirs.get("schema", {}):
             operation["responses"]["422"] = refused
+        if "requestBody" in operation:  # bytes that are no JSON are a 400, whatever the route
+            operation["responses"].setdefault("400", malformed)
     app.openapi_schema = document
     return document

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from backend.api.body import SmallBody
 from backend.api.problems import TITLES
@@ -30,13 +31,17 @@ class Envelope(SmallBody):
                 return await handle(request)
             except RequestValidationError as error:
                 first = error.errors()[0]
+                if first["type"] == "json_invalid":
+                    return _answer(400, "VALIDATION_ERROR", f"the body is not JSON: {first['ctx']['error']}", {})
                 where = ".".join(map(str, first["loc"][1:]))
                 return _answer(422, "VALIDATION_ERROR", f"{where or first['loc'][0]}: {first['msg']}", {})
+            except HTTPException as error:
+                # What ended the reading of a body stands behind it.
+                if isinstance(error.__cause__, BacklineError):
+                    return _known(error.__cause__)
+                return _answer(error.status_code, "VALIDATION_ERROR", str(error.detail), {})
             except BacklineError as error:
-                code = next((code for kind, code in CODES if isinstance(error, kind)), "VALIDATION_ERROR")
-                after = getattr(error, "after", None)
-                meta = {"retry_after_ms": round(after.total_seconds() * 1000)} if after else {}
-                return _answer(error.status, code, error.detail, meta)
+                return _known(error)
 
         return enveloped
 
@@ -46,6 +51,13 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     example = {"ok": False, "error": {"code": "VALIDATION_ERROR", "message": "what went wrong this time", "meta": {}}}
     answer = {"content": {"application/json": {"schema": {"type": "object"}, "example": example}}}
     return {status: {"description": TITLES[status], **answer} for status in statuses}
+
+
+def _known(error: BacklineError) -> JSONResponse:
+    code = next((code for kind, code in CODES if isinstance(error, kind)), "VALIDATION_ERROR")
+    after = getattr(error, "after", None)
+    meta = {"retry_after_ms": round(after.total_seconds() * 1000)} if after else {}
+    return _answer(error.status, code, error.detail, meta)
 
 
 def _answer(status: int, code: str, message: str, meta: dict[str, Any]) -> JSONResponse:

@@ -6,7 +6,7 @@ Results go to standard output, everything else to standard error; `--json` print
 
 import typer
 
-from backend.cli import dead, queues, runs, schedules, sign_ins
+from backend.cli import alerts, dead, queues, runs, schedules, sign_ins
 from backend.cli.demo import demo
 from backend.cli.doctor import doctor
 from backend.cli.fakes import fakes
@@ -33,6 +33,7 @@ app.add_typer(queues.app, name="queues")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(sign_ins.app, name="sign-ins")
 app.command("spans")(spans)
+app.add_typer(alerts.app, name="alerts")
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)
 app.command("fakes")(fakes)

@@ -199,13 +199,15 @@ async def check_storage(settings: Settings) -> list[Finding]:
 
 
 async def check_services(settings: Settings) -> list[Finding]:
-    """Which services outside look at tracks. One that is not asked is a choice, and no fault."""
+    """Which services outside look at tracks, and who is told of troubles. What is unset is a choice, and no fault."""
     services = settings.services
     asked = {
         "AUDD_TOKEN": (services.audd_token, "copyright scans"),
         "REPLICATE_TOKEN": (services.replicate_token, "genres"),
         "LABELER_URL": (services.labeler_url, "settled flags"),
-        "NOTICE_URL": (services.notice_url, "notices of flags"),
+        "NOTICE_URL": (settings.alerts.notice_url, "notices by webhook"),
+        "NOTICE_MAIL": (settings.alerts.notice_mail, "notices by mail"),
+        "NOTICE_DID": (settings.alerts.notice_did, "notices by direct message"),
     }
     return [
         ok("services", f"{what}: yes" if value else f"{what}: none, {name} is unset")

@@ -1,4 +1,4 @@
-"""The search field: `task:` `queue:` `state:` `key:` `id:` `group:` `args.x:`, and anything else is looked for in errors."""
+"""The search field: qualifiers such as `task:` and `args.x:`, and anything else is looked for in errors."""
 
 import re
 
@@ -7,10 +7,10 @@ from backend.errors import InvalidInput
 from backend.runtime.bulk import search_bound
 from backend.runtime.runs import RunFilter
 
-# Text and arguments have no index: they are looked for among the newest runs.
+# Text, arguments, traces and requests have no index: they are looked for among the newest runs.
 NEWEST = 100_000
 _WORD = re.compile(
-    r'(?P<name>task|queue|state|key|id|group|args\.[\w.]+):(?:"(?P<quoted>[^"]*)"|(?P<plain>\S*))|(?P<text>\S+)'
+    r'(?P<name>task|queue|state|key|id|group|trace|request|args\.[\w.]+):(?:"(?P<quoted>[^"]*)"|(?P<plain>\S*))|(?P<text>\S+)'
 )
 
 
@@ -28,6 +28,7 @@ async def to_filter(query: str) -> RunFilter:
         elif value:
             found[name] = value
     text = " ".join(words) or None
+    unindexed = text or args or "trace" in found or "request" in found
     return RunFilter(
         state=_states(found["state"]) if "state" in found else None,
         task=found.get("task"),
@@ -37,7 +38,9 @@ async def to_filter(query: str) -> RunFilter:
         ids=[found["id"]] if "id" in found else None,
         args=args or None,
         text=text,
-        after=await search_bound(NEWEST) if text or args else None,
+        trace=found.get("trace"),
+        request=found.get("request"),
+        after=await search_bound(NEWEST) if unindexed else None,
     )
 
 

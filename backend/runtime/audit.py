@@ -72,6 +72,11 @@ async def note(unit: Unit, action: str, target: str, **details: Any) -> None:
     await unit.connection.execute(insert(AuditEntry), [row])
 
 
+def runs_of(count: int) -> str:
+    """So many runs, as the target of an action."""
+    return "1 run" if count == 1 else f"{count} runs"
+
+
 async def list_audit(limit: int = 50, before: str | None = None, text: str | None = None) -> list[AuditView]:
     """What was done, newest first. `before` is the id of the last one of the page before; `text` is in any of it."""
     statement = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)

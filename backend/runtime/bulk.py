@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, select
 
 from backend.db.models.runs import ACTIVE, TERMINAL, Run, State
 from backend.db.session import Unit, database, unit_of_work
-from backend.runtime.audit import note
+from backend.runtime.audit import note, runs_of
 from backend.runtime.cancel import cancel_in
 from backend.runtime.registry import registry
 from backend.runtime.runs import RunFilter, requeue_in
@@ -82,7 +82,7 @@ async def _each(
             if not found:
                 break
             changed = sum([await change(unit, run) for run in found])
-            await note(unit, name, f"{changed} runs", **where.described())
+            await note(unit, name, runs_of(changed), **where.described())
             done += changed
         last, seen = found[-1].id, seen + len(found)
     return Bulk(done, seen - done)

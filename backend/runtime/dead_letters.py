@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from backend.db.models.runs import Run, State
 from backend.db.session import database, unit_of_work
 from backend.errors import InvalidInput
-from backend.runtime.audit import note
+from backend.runtime.audit import note, runs_of
 from backend.runtime.registry import spec_of
 from backend.runtime.runs import RunFilter, list_runs, requeue_in
 from backend.runtime.views import RunView
@@ -112,7 +112,7 @@ async def requeue_dead(where: RunFilter | None = None, ids: Sequence[str] | None
         for task in {run.task for run in runs}:
             spec_of(task)
         done = sum([await requeue_in(unit, run, run.args) is not None for run in runs])
-        await note(unit, "dead.requeue", f"{done} runs", **_which(where, ids).described())
+        await note(unit, "dead.requeue", runs_of(done), **_which(where, ids).described())
         return done
 
 
@@ -126,7 +126,7 @@ async def purge_dead(where: RunFilter | None = None, ids: Sequence[str] | None =
         found = (await unit.session.scalars(chosen)).all()
         statement = delete(Run).where(Run.id.in_(found), Run.state == State.DEAD)
         done = (await unit.connection.execute(statement)).rowcount
-        await note(unit, "dead.purge", f"{done} runs", **_which(where, ids).described())
+        await note(unit, "dead.purge", runs_of(done), **_which(where, ids).described())
         return done
 
 

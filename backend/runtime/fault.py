@@ -5,6 +5,7 @@ import re
 import traceback
 from dataclasses import dataclass
 
+from backend.runtime.hiding import hidden
 from backend.runtime.storable import storable
 
 TYPE_LIMIT = 180  # and the mark of the cut: the column takes 200
@@ -16,7 +17,7 @@ VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|/\S+|\b[0-9a-f]{8,}(?:-[0-9a-f]+)*\b|\
 
 @dataclass(frozen=True)
 class Fault:
-    """What is kept of an exception. It is text, so it can be stored whatever the exception holds."""
+    """What is kept of an exception. It is text without secrets, so it can be stored whatever the exception holds."""
 
     type: str
     message: str
@@ -32,8 +33,9 @@ class Fault:
         )
         # It reads the message of an exception whose own __str__ is broken, too.
         report = traceback.TracebackException.from_exception(error)
-        name, message = storable(name, TYPE_LIMIT), storable(str(report), MESSAGE_LIMIT)
-        return cls(name, message, group_of(name, message), storable("".join(report.format()), TRACEBACK_LIMIT))
+        name, message = storable(name, TYPE_LIMIT), storable(hidden(str(report)), MESSAGE_LIMIT)
+        told = storable(hidden("".join(report.format())), TRACEBACK_LIMIT)
+        return cls(name, message, group_of(name, message), told)
 
     def attributes(self) -> dict[str, str]:
         """As the event `exception` of a span, by OpenTelemetry's conventions."""

@@ -1,4 +1,4 @@
-"""What no log may hold: credentials, by their form, and the values of the settings that are secret, by themselves."""
+"""What no log and no kept error may hold: credentials, by their form, and the values of the settings that are secret, by themselves."""
 
 import re
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """What ended runs left behind: their log lines, across all runs, and the runs themselves until they are cleared."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, Float, String, column, delete, func, select, table
@@ -51,7 +51,9 @@ async def list_lines(where: LogFilter, limit: int = 100, offset: int = 0) -> lis
     newest = (LINES.c.timestamp.desc(), LINES.c.log_id.desc())
     statement = select(*LINES.c).where(*where.conditions()).order_by(*newest).limit(limit).offset(offset)
     async with database().reading() as session:
-        return [dict(row._mapping) for row in (await session.execute(statement)).all()]
+        lines = [dict(row._mapping) for row in (await session.execute(statement)).all()]
+    # SQLite keeps moments without their zone.
+    return [line | {"timestamp": line["timestamp"].replace(tzinfo=UTC)} for line in lines]
 
 
 async def count_lines(where: LogFilter) -> dict[str, int]:

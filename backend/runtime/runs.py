@@ -25,7 +25,8 @@ from backend.runtime.views import RunView
 class RunFilter:
     """Which runs. Everything given must hold. `text` is looked for in errors, task, key and id, whatever its case.
 
-    `args` are arguments by name, or by path with dots, and what they are as text. `after` is an id: only newer runs.
+    `args` are arguments by name, or by path with dots, and what they are as text. `trace` is a trace id, `request` the id
+    of the request that asked for them. `after` is an id: only newer runs.
     """
 
     state: Sequence[str] | None = None
@@ -38,6 +39,8 @@ class RunFilter:
     error_group: str | None = None
     ids: Sequence[str] | None = None
     args: Mapping[str, str] | None = None
+    trace: str | None = None
+    request: str | None = None
     after: str | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
@@ -56,6 +59,10 @@ class RunFilter:
             found.append(Run.created_at < self.created_before)
         if self.after is not None:
             found.append(Run.id > self.after)
+        if self.trace:
+            found.append(Run.trace.startswith(f"00-{self.trace}", autoescape=True))
+        if self.request:
+            found.append(Run.requested_by.endswith(f" {self.request}", autoescape=True))
         for path, value in (self.args or {}).items():
             # SQLite has numbers for true and false.
             alike = {value, {"true": "1", "false": "0"}.get(value, value)}

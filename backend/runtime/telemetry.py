@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 import logfire
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
@@ -63,6 +64,8 @@ class _Json(logging.Formatter):
             line["request"] = current
         if run is not None:
             line |= {"run": run.id, "task": run.task, "attempt": run.attempt}
+        if (span := trace.get_current_span().get_span_context()).is_valid:
+            line["trace"] = f"{span.trace_id:032x}"
         if record.exc_info:
             line["traceback"] = storable(hidden(self.formatException(record.exc_info)), LIMIT)
         if event := getattr(record, "event", None):

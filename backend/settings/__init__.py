@@ -10,6 +10,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from backend.errors import Misconfigured
 from backend.settings.accounts import AccountSettings
+from backend.settings.alerts import AlertSettings
 from backend.settings.database import DatabaseSettings
 from backend.settings.federation import FederationSettings
 from backend.settings.http import HttpSettings
@@ -33,6 +34,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     NetworkSettings,
     FederationSettings,
     ServiceSettings,
+    AlertSettings,
     HttpSettings,
     TraceSettings,
 )
@@ -56,6 +58,7 @@ class Settings:
         self.network = _read(NetworkSettings, problems)
         self.federation = _read(FederationSettings, problems)
         self.services = _read(ServiceSettings, problems)
+        self.alerts = _read(AlertSettings, problems)
         self.http = _read(HttpSettings, problems)
         self.traces = _read(TraceSettings, problems)
         if problems:

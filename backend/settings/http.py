@@ -23,6 +23,9 @@ class HttpSettings(Section):
         None,
         description="Whether operators' routes and uploads need a sign-in. Unset: yes, unless HTTP_HOST is this machine alone.",
     )
+    feature_rate_limiting: bool = Field(False, description="Whether one caller may ask only so often; then 429.")
+    rate_limit_requests: int = Field(60, ge=1, description="Requests of one caller in RATE_LIMIT_WINDOW_S.")
+    rate_limit_window_s: int = Field(60, ge=1, le=86_400, description="Seconds that RATE_LIMIT_REQUESTS counts for.")
     metrics_port: int | None = Field(
         None,
         ge=0,

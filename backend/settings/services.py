@@ -1,4 +1,4 @@
-"""Paid services and servers of the operator's choice, which look at tracks or are told of them."""
+"""Paid services and servers of the operator's choice, which look at tracks."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ EFFNET_DISCOGS = "1532dd069fb4f0e27c6833e28815f6b8c194dfec76fd9cd73460540fd720ff
 
 
 class ServiceSettings(Section):
-    """Services outside that look at tracks, and where notices go. Without its token a service is not asked."""
+    """Services outside that look at tracks. Without its token a service is not asked."""
 
     audd_token: SecretStr | None = Field(None, description="AuDD's token. Unset: nothing is scanned for copyright.")
     audd_url: str = Field("https://enterprise.audd.io/", description="Where AuDD's enterprise endpoint is.")
@@ -26,12 +26,9 @@ class ServiceSettings(Section):
     replicate_token: SecretStr | None = Field(None, description="Replicate's token. Unset: no genres are classified.")
     replicate_url: str = Field("https://api.replicate.com/v1", description="Where Replicate's API is.")
     genre_model: str = Field(EFFNET_DISCOGS, description="Replicate's version id of the genre model, effnet-discogs.")
-    notice_url: SecretStr | None = Field(
-        None, description="Webhook that is told of flagged tracks, as JSON. Unset: nobody is."
-    )
     service_timeout_s: float = Field(300.0, gt=0, le=3600, description="Seconds one of these may take for an answer.")
 
-    @field_validator("audd_url", "labeler_url", "replicate_url", "notice_url")
+    @field_validator("audd_url", "labeler_url", "replicate_url")
     @classmethod
     def _is_url(cls, value: object) -> object:
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value

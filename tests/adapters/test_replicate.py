@@ -91,7 +91,7 @@ async def test_a_limit_says_how_long(services: Services) -> None:
 async def test_the_token_goes_to_replicate_only(services: Services) -> None:
     services.webhook.answer_next(200, {"Jazz": 0.5})
     services.replicate.answer_next(200, {"Rock": 0.5})
-    for url in (get_settings().services.notice_url, get_settings().services.replicate_url):
+    for url in (get_settings().alerts.notice_url, get_settings().services.replicate_url):
         address = url if isinstance(url, str) else url.get_secret_value() if url else ""
         assert await replicate.output_of(Prediction("p", "succeeded", address))
     assert (services.webhook.asked[-1]["authorised"], services.replicate.asked[-1]["authorised"]) == (False, True)

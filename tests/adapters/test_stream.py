@@ -1,11 +1,22 @@
 """The stream is read as both kinds of sources write it, and what cannot be read is left out."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from backend.adapters.stream import CursorAhead, Event, Write, open_stream, parse_firehose, parse_jetstream
+from backend.adapters.stream import (
+    KEPT_US,
+    REWIND_US,
+    CursorAhead,
+    Event,
+    Stream,
+    Write,
+    open_stream,
+    parse_firehose,
+    parse_jetstream,
+)
 from backend.errors import Unavailable
 from tests.network.jetstream import frame, jetstream
 
@@ -46,22 +57,37 @@ def test_writes_of_a_firehose_that_are_not_ours_or_did_not_come_along() -> None:
     assert found.writes[0].uri == f"at://{ALICE}/{LIKE}/2"
 
 
-async def test_a_jetstream_is_asked_for_our_collections_from_the_cursor_on() -> None:
+async def test_a_jetstream_is_asked_for_our_collections_from_a_little_before_the_cursor_on() -> None:
     async with jetstream() as source:
-        await source.wrote(f"at://{ALICE}/{LIKE}/1", CID, RECORD)
+        early = await source.wrote(f"at://{ALICE}/{LIKE}/1", CID, RECORD)
         await source.wrote(f"at://{ALICE}/{POST}/2", CID, RECORD)
         cursor = await source.wrote(f"at://{ALICE}/{LIKE}/3", CID, RECORD)
-        async with open_stream(source.url, cursor, [LIKE]) as stream:
+        async with open_stream(source.url, cursor + REWIND_US, [LIKE]) as stream:
             await source.deleted(f"at://{ALICE}/{LIKE}/1")
             last = await source.tell(ALICE, "account", active=False, did=ALICE, status="deactivated")
-            found: list[Event] = []
-            while not found or found[-1].cursor < last:
-                found += await stream.take(10, 2)
+            found = await _until(stream, last)
     assert source.asked == [{"cursor": [str(cursor)], "wantedCollections": [LIKE]}]
+    assert early < cursor
     assert [event.writes for event in found] == [
         (Write(ALICE, LIKE, "3", CID, RECORD),), (Write(ALICE, LIKE, "1", None),), (),
     ]  # fmt: skip
     assert [event.about for event in found] == [None, None, ALICE]
+
+
+async def test_a_jetstream_that_cannot_have_kept_all() -> None:
+    async with jetstream() as source:
+        last = await source.wrote(f"at://{ALICE}/{LIKE}/1", CID, RECORD)
+        for cursor, missed in ((0, False), (int(time.time() * 1e6), False), (last - 40 * KEPT_US, True)):
+            async with open_stream(source.url, cursor, [LIKE]) as stream:
+                found = await stream.take(10, 0.5)
+            assert (Event(missed=True) in found) == missed
+
+
+async def _until(stream: Stream, cursor: int) -> list[Event]:
+    found: list[Event] = []
+    while not found or found[-1].cursor < cursor:
+        found += await stream.take(10, 2)
+    return found
 
 
 async def test_what_cannot_be_read_is_left_out(caplog: pytest.LogCaptureFixture) -> None:

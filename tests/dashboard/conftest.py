@@ -47,6 +47,26 @@ class ClosedServer(DeskServer):
     closed = True
 
 
+class IdleServer(DeskServer):
+    """One on a Redis that loses what it knows, and that executes nothing."""
+
+    redis = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same, with that Redis."""
+        return super().environment | {"DOCKET_URL": self.redis, "WORKERS_ENABLED": "0"}
+
+
+@pytest.fixture(scope="module")
+def idle(redis_url: str) -> Iterator[IdleServer]:
+    """A running server that leaves the work to others, of whom there are none."""
+    server = IdleServer()
+    server.redis = redis_url
+    with server:
+        yield server
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[DeskServer]:
     """A running server."""

@@ -3,9 +3,9 @@
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.dashboard.conftest import DeskServer
+from tests.dashboard.conftest import DeskServer, IdleServer
 
 pytestmark = pytest.mark.timeout(280)
 ROOMS = ("", "runs", "queues", "schedules", "dead", "workers", "logs", "audit")
@@ -67,3 +67,14 @@ def test_a_phone_shows_it_all(page: Page, server: DeskServer, room: str) -> None
 def test_a_run_that_is_not_there_is_told(page: Page) -> None:
     page.goto("/desk/runs/01890000-0000-7000-8000-000000000000")
     expect(page.locator(".part-error")).to_contain_text("no run has the id")
+
+
+def test_what_is_wrong_at_large_is_said(browser: Browser, idle: IdleServer) -> None:
+    idle.seed("broken")
+    context = browser.new_context(base_url=idle.url)
+    for room in ("", "queues"):
+        page = context.new_page()
+        page.goto(f"/desk/{room}")
+        expect(page.locator(".banner", has_text="Nobody consumes curation")).to_be_visible(timeout=20_000)
+        expect(page.locator(".banner", has_text="Redis is not durable")).to_be_visible(timeout=20_000)
+    context.close()

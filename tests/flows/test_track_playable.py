@@ -28,7 +28,7 @@ async def test_services_look_at_a_track_that_plays(engine_mode: str, services: S
     services.audd.answer_next(200, audd_found(("Somebody Else", "Their Song")))
     async with house():
         made = await upload(audio.tone(tmp_path / "a.wav", 1.0))
-        found = await runs_until(dict.fromkeys((*CREW, *ASKED, "send_flag_notice"), "succeeded"))
+        found = await runs_until(dict.fromkeys((*CREW, *ASKED, "send_flag_notice", "send_notice"), "succeeded"))
         async with database().reading() as session:
             scan, genres = [await session.get(each, made.version_id) for each in (CopyrightScan, Genres)]
     assert scan

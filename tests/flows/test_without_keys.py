@@ -46,7 +46,9 @@ async def test_a_track_is_scanned_classified_and_settled(
     async with httpx.AsyncClient() as person, house():
         await person.post(f"{fakes['AUDD_URL']}_next", json=found)
         made = await upload(audio.tone(tmp_path / "a.wav", 0.5))
-        await runs_until(dict.fromkeys(("scan_copyright", "classify_genres", "send_flag_notice"), "succeeded"))
+        await runs_until(
+            dict.fromkeys(("scan_copyright", "classify_genres", "send_flag_notice", "send_notice"), "succeeded")
+        )
         async with unit_of_work() as unit:
             place = {"did": DID, "collection": "fm.example.track", "rkey": "3aaaaaaaaaaaa"}
             unit.session.add(PdsRecord(kind="track", subject=made.track_id, wanted={}, **place))

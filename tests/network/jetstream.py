@@ -5,6 +5,7 @@ And frames as a firehose sends them, for what the real one does not say when it 
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,11 +23,12 @@ class Jetstream:
         self.asked: list[dict[str, list[str]]] = []
         self._events: list[dict[str, Any]] = []
         self._more = asyncio.Condition()
+        self._began_us = int(time.time() * 1e6)
 
     async def tell(self, about: str, what: str, **body: object) -> int:
         """Something happened. Returns its cursor, which is a time in microseconds."""
         async with self._more:
-            time_us = 1_795_000_000_000_000 + 1_000 * len(self._events)
+            time_us = self._began_us + 1_000 * len(self._events)
             self._events.append({"did": about, "time_us": time_us, "kind": what, what: body})
             self._more.notify_all()
         return time_us

@@ -101,14 +101,14 @@ class NetworkServer(Server):
         with httpx.Client(base_url=f"{self.behind}/xrpc/", timeout=TIMEOUT_S, auth=auth) as client:
             client.post("com.atproto.admin.deleteAccount", json={"did": account.did}).raise_for_status()
 
-    def app_password(self, account: Account) -> str:
-        """A new app password of this account."""
+    def app_password(self, account: Account, privileged: bool = False) -> str:
+        """A new app password of this account. A privileged one may also write direct messages."""
         with httpx.Client(base_url=f"{self.behind}/xrpc/", timeout=TIMEOUT_S) as client:
             body = {"identifier": account.did, "password": account.password}
             session = client.post("com.atproto.server.createSession", json=body).raise_for_status().json()
             made = client.post(
                 "com.atproto.server.createAppPassword",
-                json={"name": secrets.token_hex(6)},
+                json={"name": secrets.token_hex(6), "privileged": privileged},
                 headers={"Authorization": f"Bearer {session['accessJwt']}"},
             )
         return str(made.raise_for_status().json()["password"])

@@ -89,3 +89,13 @@ def test_errors_that_read_alike_are_one_group(one: str, other: str) -> None:
 
 def test_as_an_event_of_a_span() -> None:
     assert caught(ValueError("x")).attributes()["exception.message"] == "x"
+
+
+def test_it_keeps_no_secret() -> None:
+    try:
+        raise ValueError("redis://me:hunter2@redis:6379 is away")
+    except ValueError as error:
+        fault = Fault.of(error)
+    assert fault.message == "redis://•••@redis:6379 is away"
+    # The line of the source is in the traceback too, and loses its password like any other text.
+    assert "hunter2" not in str(fault.traceback)

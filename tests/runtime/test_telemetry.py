@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from opentelemetry import context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from backend.runtime import telemetry
 from backend.runtime.context import RunContext, enter_run, leave_run
@@ -80,21 +82,21 @@ async def read():
     database = Database(DatabaseSettings(database_url=None, data_dir=Path(tempfile.mkdtemp())))
     trace_database(database)
     async with database.reading() as session:
-        await session.execute(text("SELECT 42"))
+        await session.execute(text("SELECT 41"))  # nobody asked for it
+    with trace.get_tracer("x").start_as_current_span("ours") as span:
+        assert span.get_span_context().is_valid
+        async with database.reading() as session:
+            await session.execute(text("SELECT 42"))
     await database.close()
 
 traced = set_up_tracing("test", get_settings())
 exporter = TestExporter()
 trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
-asyncio.run(read())  # nobody asked for it
-alone = [each.attributes for each in exporter.exported_spans]
-with trace.get_tracer("x").start_as_current_span("ours") as span:
-    assert span.get_span_context().is_valid
-    asyncio.run(read())
+asyncio.run(read())
 trace.get_tracer_provider().force_flush()
 kept = [path.read_text() for path in (get_settings().database.data_dir / "spans").glob("*")]
 said = str([each.attributes for each in exporter.exported_spans])
-assert "SELECT 42" not in str(alone)
+assert "SELECT 41" not in said + str(kept)
 print(traced, "SELECT 42" in said, "SELECT 42" in str(kept))
 """
 
@@ -137,6 +139,12 @@ def test_a_line_in_a_run_carries_run_task_and_attempt(capsys: pytest.CaptureFixt
     assert (within["run"], within["task"], within["attempt"]) == ("018f-1", "transcode_version", 2)
     assert (within["message"], within["level"], within["logger"]) == ("inside of json", "INFO", "backend.somewhere")
     assert "run" not in outside
+    assert "trace" not in outside
+    carrier = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    attached = context.attach(TraceContextTextMapPropagator().extract(carrier))
+    logger.info("traced")
+    context.detach(attached)
+    assert json.loads(capsys.readouterr().err)["trace"] == "0af7651916cd43dd8448eb211c80319c"
 
 
 @pytest.mark.usefixtures("quiet_again")

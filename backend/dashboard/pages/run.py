@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request
 from markupsafe import Markup
@@ -76,18 +77,35 @@ def _now(run: RunView) -> tuple[Markup, Markup]:
 
 
 def _facts(run: RunView) -> Markup:
-    trace = run.trace.split("-")[1] if run.trace and run.trace.count("-") == 3 else None
     return facts(
         {
             "Key": run.key or "–",
             "Queue": Markup('<a href="/desk/runs?q=queue:{0}">{0}</a>, priority {1}').format(run.queue, run.priority),
             "Attempt": f"{run.attempt} of {run.max_attempts}" if run.max_attempts else str(run.attempt),
             "Worker": run.worker or "–",
-            "Asked for by": run.requested_by or "–",
-            "Trace": Markup('<code>{0}</code> <button class="plain" data-copy="{0}">Copy</button>').format(trace) if trace else "–",
+            "Asked for by": _asked(run),
+            "Trace": _trace(run),
             "Id": Markup('<code>{}</code>').format(run.id),
         }
     )  # fmt: skip
+
+
+def _asked(run: RunView) -> Markup | str:
+    *said, request = (run.requested_by or "").split(" ")
+    if len(said) != 2 or said[0] == "desk":
+        return run.requested_by or "–"
+    return Markup('{} <a class="more" href="/desk/runs?q=request:{}" title="{}">all it asked for</a>').format(
+        " ".join(said), quote(request), request
+    )
+
+
+def _trace(run: RunView) -> Markup | str:
+    if not run.trace or run.trace.count("-") != 3:
+        return "–"
+    return Markup(
+        '<code>{0}</code> <a class="more" href="/desk/runs?q=trace:{0}">its runs</a> '
+        '<button class="more" data-copy="{0}">copy</button>'
+    ).format(run.trace.split("-")[1])
 
 
 def _buttons(run: RunView) -> Markup:

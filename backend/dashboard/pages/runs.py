@@ -39,7 +39,7 @@ async def runs(request: Request) -> View:
         except InvalidInput as error:
             return {"list": card("Nothing was searched", Markup('<p class="wrong">{}</p>').format(error.detail))}
         found = await list_runs(where, SIZE + 1, before)
-        bound = f"Text and arguments are looked for in the newest {NEWEST:,} runs." if where.after else ""
+        bound = f"This is looked for in the newest {NEWEST:,} runs." if where.after else ""
         body = Markup("{}{}").format(runs_table(found[:SIZE]), _pages(query, before, found))
         return {"list": card(_title(query), body, _bulk(query)), "bound": Markup("<small>{}</small>").format(bound)}
 

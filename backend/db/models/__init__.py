@@ -1,5 +1,5 @@
 """The models, one file per domain. Importing this package makes every table known."""
 
-from backend.db.models import audit, federation, media, network, runs
+from backend.db.models import alerts, audit, federation, media, network, runs
 
-__all__ = ["audit", "federation", "media", "network", "runs"]
+__all__ = ["alerts", "audit", "federation", "media", "network", "runs"]

@@ -13,7 +13,7 @@ from backend.db.base import now
 from backend.db.models.federation import OAuthRequest, SignIn, SignInAttempt
 from backend.db.session import database, unit_of_work
 from backend.errors import InvalidInput
-from backend.runtime import scheduler, task
+from backend.runtime import audit, scheduler, task
 from backend.settings import get_settings
 
 TOKEN_BYTES = 32
@@ -68,6 +68,7 @@ async def open_sign_in(did: str, role: Role = Role.ARTIST, note: str | None = No
     )
     async with unit_of_work() as unit:
         unit.session.add(row)
+        await audit.note(unit, "sign-in.open", did, role=role, purpose=note)
     return token
 
 
@@ -101,7 +102,9 @@ async def holds_sign_ins(did: str) -> bool:
 async def close_sign_ins_of(did: str) -> int:
     """End every sign-in of an account. Returns how many there were."""
     async with unit_of_work() as unit:
-        return (await unit.connection.execute(delete(SignIn).where(SignIn.did == did))).rowcount
+        done = (await unit.connection.execute(delete(SignIn).where(SignIn.did == did))).rowcount
+        await audit.note(unit, "sign-in.close", did, sign_ins=done)
+        return done
 
 
 @task(queue="upkeep", cron="41 3 * * *")

@@ -202,7 +202,7 @@ async def _wanted(network: NetworkServer, password: str) -> str:
 
 
 @pytest.mark.timeout(240)  # the next run may be a minute away
-@pytest.mark.parametrize("engine_mode", ["memory", "redis"], indirect=True)
+@pytest.mark.parametrize("engine_mode", ["inline", "memory", "redis"], indirect=True)
 async def test_the_crew_reads(
     listening: NetworkServer, engine_mode: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch, alice_password: str,
     bobs: OtherClient,

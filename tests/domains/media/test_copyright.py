@@ -9,14 +9,13 @@ from backend.db.models.federation import Account
 from backend.db.models.media import CopyrightScan
 from backend.db.session import Database, unit_of_work
 from backend.domains.media.copyright import scan_track
-from backend.domains.media.notices import notify_flag
+from backend.domains.media.notices import flag_notice, note_told
 from backend.domains.media.upload import Upload, store_upload
 from backend.errors import BadAnswer, Misconfigured, NotFound, RateLimited, Refused, Unavailable
 from backend.runtime import runs
 from backend.runtime.runs import RunFilter
 from backend.storage import Storage
 from tests import audio
-from tests.conftest import set_environment
 from tests.domains.media.conftest import sent
 from tests.doubles import Services
 from tests.doubles import services as services
@@ -59,28 +58,14 @@ async def test_a_flag_is_told_once(database: Database, store: Storage, services:
     scan = await scan_of(database, made)
     assert (scan.dominant_artist, scan.dominant_percent, len(scan.matches or [])) == ("Somebody Else", 100.0, 2)
     assert await waiting_notices() == 1  # the second one met the first
-    assert [await notify_flag(made.version_id) for _ in range(2)] == [True, False]
-    [notice] = services.notices
-    assert (notice["id"], notice["track_id"]) == (f"copyright.flagged:{made.version_id}", made.track_id)
-    assert "Somebody Else" in str(notice["text"])
-    assert notice["allowed_mentions"] == {"parse": []}
-
-
-async def test_a_notice_that_does_not_arrive_is_owed(
-    sqlite_database: Database, store: Storage, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = await uploaded(tmp_path)
-    services.audd.answer_next(200, FLAG)
-    await scan_track(made.track_id)
-    services.webhook.answer_next(503, "down")
-    with pytest.raises(Unavailable, match="address for notices answered 503"):
-        await notify_flag(made.version_id)
-    assert (await scan_of(sqlite_database, made)).notified_at is None
-    address = None
-    set_environment(monkeypatch, NOTICE_URL=address)
-    assert await notify_flag(made.version_id) is False
+    notice = await flag_notice(made.version_id)
+    assert notice is not None
+    assert (notice.id, notice.data["track_id"]) == (f"copyright.flagged:{made.version_id}", made.track_id)
+    assert "Somebody Else" in notice.text
+    await note_told(made.version_id)
+    assert await flag_notice(made.version_id) is None
     with pytest.raises(NotFound):
-        await notify_flag("0192a6b1-0000-7000-8000-000000000000")
+        await flag_notice("0192a6b1-0000-7000-8000-000000000000")
 
 
 @pytest.mark.parametrize(
