@@ -51,10 +51,10 @@ class Call:
         """Send the visitor to another page: its path under /desk."""
         self.client.open(path)
 
-    def say(self, text: str, kind: str = "positive") -> None:
-        """A short message at the edge of the page."""
+    def say(self, text: str, kind: str = "note") -> None:
+        """A short message at the edge of the page: a note, or a refusal."""
         with self.client:
-            ui.notify(text, type=kind, position="bottom", timeout=6000, multi_line=True)
+            ui.notify(text, color=kind, text_color=kind, position="bottom", timeout=6000, multi_line=True)
 
 
 Action = Callable[[Call], Awaitable[str | None]]
@@ -77,7 +77,7 @@ async def perform(call: Call) -> bool:
         await call.visitor.must_act()
         wanted = _actions.get(call.act)
         if wanted is None:
-            call.say(f"The desk knows no action {call.act!r}: reload the page.", "negative")
+            call.say(f"The desk knows no action {call.act!r}: reload the page.", "refusal")
             return False
         requester.set(f"desk {call.act} {call.visitor.name}")
         with acting(call.visitor.name, "desk"):
@@ -85,8 +85,8 @@ async def perform(call: Call) -> bool:
         if said:
             call.say(said)
     except BacklineError as error:
-        call.say(f"Refused: {error.detail}", "negative")
+        call.say(f"Refused: {error.detail}", "refusal")
     except (SQLAlchemyError, OSError) as error:
         logger.error("%s failed: %s", call.act, type(error).__name__)
-        call.say("The database does not answer. Nothing was changed; try again.", "negative")
+        call.say("The database does not answer. Nothing was changed; try again.", "refusal")
     return True

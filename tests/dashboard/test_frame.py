@@ -1,5 +1,6 @@
 """What all pages of the desk have in common, in Chromium: keys, theme, a phone's width, no other server."""
 
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -78,3 +79,15 @@ def test_what_is_wrong_at_large_is_said(browser: Browser, idle: IdleServer) -> N
         expect(page.locator(".banner", has_text="Nobody consumes curation")).to_be_visible(timeout=20_000)
         expect(page.locator(".banner", has_text="Redis is not durable")).to_be_visible(timeout=20_000)
     context.close()
+
+
+def test_a_page_outlives_the_server(page: Page, server: DeskServer) -> None:
+    page.goto("/desk/queues")
+    expect(page.locator(".part-queues tr", has_text="media")).to_be_visible()
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < 10  # an open page holds nothing up
+    expect(page.get_by_text("Connection lost")).to_be_visible(timeout=20_000)
+    server.start()
+    server.post("/queues/analytics/pause")
+    expect(page.locator(".banner", has_text="analytics is paused")).to_be_visible(timeout=60_000)

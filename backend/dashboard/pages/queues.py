@@ -70,7 +70,10 @@ def _tasks(found: list[QueueView]) -> Markup:
 
 
 def _task(spec: TaskSpec, paused: bool) -> tuple[Markup | str | int, ...]:
-    limits = [f"{spec.limit} at a time" if spec.limit else "", str(spec.rate) if spec.rate else ""]
+    limits = [
+        f"{spec.limit} at a time" if spec.limit else "",
+        f"{spec.rate.count} in {duration(spec.rate.per.total_seconds())}" if spec.rate else "",
+    ]
     return (
         Markup('<a href="/desk/runs?q=task:{0}">{0}</a>{1}').format(
             spec.name, Markup(' <span class="state paused">paused</span>') if paused else NOTHING
