@@ -40,7 +40,7 @@ def main() -> int:
     try:
         settings = get_settings()
         set_up_logging(settings.http.log_level, settings.http.log_format)
-        set_up_tracing("backline-worker")
+        set_up_tracing("backline-worker", settings)
         asyncio.run(work(settings))
     except BacklineError as error:
         sys.stderr.write(f"error: {error.detail}\n")

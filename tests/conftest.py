@@ -31,6 +31,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         if name.upper() in OURS or name.upper().startswith(FOREIGN):
             monkeypatch.delenv(name)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("SPANS_STORE", "0")  # few tests are about spans, and every process would write them
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # child processes start in `tmp_path` too
     monkeypatch.chdir(tmp_path)
     get_settings.cache_clear()

@@ -167,7 +167,7 @@ def traced_app(settings: Settings) -> FastAPI:
     """The application with the logs and the traces of an HTTP process: what the entries run."""
     set_up_logging(settings.http.log_level, settings.http.log_format)
     app = create_app(settings)
-    if set_up_tracing("backline-api"):
+    if set_up_tracing("backline-api", settings):
         trace_requests(app)
     return app
 

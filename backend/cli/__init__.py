@@ -11,6 +11,7 @@ from backend.cli.demo import demo
 from backend.cli.doctor import doctor
 from backend.cli.fakes import fakes
 from backend.cli.server import migrate, serve, worker
+from backend.cli.spans import spans
 from backend.cli.tasks import list_tasks, run_task
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.add_typer(dead.app, name="dead")
 app.add_typer(queues.app, name="queues")
 app.add_typer(schedules.app, name="schedules")
 app.add_typer(sign_ins.app, name="sign-ins")
+app.command("spans")(spans)
 app.add_typer(alerts.app, name="alerts")
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)

@@ -4,17 +4,24 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
 import logfire
 from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
+from opentelemetry.util.types import Attributes
 
 from backend.db.session import Database
 from backend.runtime.context import active_run
 from backend.runtime.hiding import hidden
+from backend.runtime.spans import kept_spans
 from backend.runtime.storable import storable
+from backend.settings import Settings
 
 DESTINATIONS = ("LOGFIRE_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
@@ -82,6 +89,7 @@ class _Terminal(logging.StreamHandler[TextIO]):
 
 
 _terminal = _Terminal()
+_traced = False  # whether the spans of this process go anywhere
 
 
 def set_up_logging(level: str = "INFO", form: str = "console") -> None:
@@ -98,22 +106,59 @@ def set_up_logging(level: str = "INFO", form: str = "console") -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
-def set_up_tracing(service: str) -> bool:
-    """Give this process a tracer through Logfire. Returns whether spans are sent anywhere.
+class _OnlyWithCause(Sampler):
+    """Leaves out statements that no request and no run asked for: the runner looks at its tables several times a second.
 
-    They are sent to Logfire when LOGFIRE_TOKEN is set, and to a collector when OTEL_EXPORTER_OTLP_ENDPOINT is. Only then
-    are Redis and outgoing HTTP traced; the database follows in `trace_database`.
+    What was left out takes what it causes with it.
     """
-    # Runs go on with the trace of the request that asked for them: that is what distributed tracing says.
-    logfire.configure(service_name=service, send_to_logfire="if-token-present", distributed_tracing=True, console=False)
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """Whether to record this span: as its parent was, and without one unless it is a statement."""
+        parent = get_current_span(parent_context).get_span_context()
+        statement = kind is SpanKind.CLIENT and not any(str(key).startswith("http.") for key in attributes or ())
+        recorded = parent.trace_flags.sampled if parent.is_valid else not statement
+        decision = Decision.RECORD_AND_SAMPLE if recorded else Decision.DROP
+        return SamplingResult(decision, attributes if recorded else None, parent.trace_state)
+
+    def get_description(self) -> str:
+        """Its name, for OpenTelemetry."""
+        return "only with a cause"
+
+
+def set_up_tracing(service: str, settings: Settings) -> bool:
+    """Give this process a tracer through Logfire. Returns whether spans go anywhere.
+
+    They are sent to Logfire when LOGFIRE_TOKEN is set, to a collector when OTEL_EXPORTER_OTLP_ENDPOINT is, and are kept in
+    the data directory as SPANS_STORE says. Only then are Redis and outgoing HTTP traced; the database follows in
+    `trace_database`.
+    """
+    global _traced
     sent = any(os.environ.get(name) for name in DESTINATIONS)
-    if sent:
+    wanted = settings.traces.spans_store
+    stored = wanted if wanted is not None else not sent and settings.http.here_only
+    # Runs go on with the trace of the request that asked for them: that is what distributed tracing says.
+    logfire.configure(
+        service_name=service, send_to_logfire="if-token-present", distributed_tracing=True, console=False,
+        additional_span_processors=[kept_spans(service, settings)] if stored else None,
+        sampling=logfire.SamplingOptions(head=_OnlyWithCause()),
+    )  # fmt: skip
+    _traced = sent or stored
+    if _traced:
         logfire.instrument_httpx()
         logfire.instrument_redis()
-    return sent
+    return _traced
 
 
 def trace_database(database: Database) -> None:
-    """Trace every statement, when spans are sent anywhere. An engine is traced after it was made, never before."""
-    if any(os.environ.get(name) for name in DESTINATIONS):
+    """Trace every statement, in a process whose spans go anywhere. An engine is traced after it was made, never before."""
+    if _traced:
         logfire.instrument_sqlalchemy(database.engine)

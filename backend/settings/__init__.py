@@ -19,6 +19,7 @@ from backend.settings.network import NetworkSettings
 from backend.settings.runtime import DeadLetterSettings, DocketSettings, RunnerSettings
 from backend.settings.services import ServiceSettings
 from backend.settings.storage import StorageSettings
+from backend.settings.traces import TraceSettings
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -35,6 +36,7 @@ SECTIONS: tuple[type[BaseSettings], ...] = (
     ServiceSettings,
     AlertSettings,
     HttpSettings,
+    TraceSettings,
 )
 
 
@@ -58,6 +60,7 @@ class Settings:
         self.services = _read(ServiceSettings, problems)
         self.alerts = _read(AlertSettings, problems)
         self.http = _read(HttpSettings, problems)
+        self.traces = _read(TraceSettings, problems)
         if problems:
             raise Misconfigured(f"cannot read the settings: {'; '.join(problems)}")
 

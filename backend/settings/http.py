@@ -50,7 +50,12 @@ class HttpSettings(Section):
         """Whether strangers are kept out of what operators see and do."""
         if self.feature_require_auth is not None:
             return self.feature_require_auth
-        return not (self.http_host == "localhost" or _is_loopback(self.http_host))
+        return not self.here_only
+
+    @property
+    def here_only(self) -> bool:
+        """Whether only this machine can reach the API, as in development."""
+        return self.http_host == "localhost" or _is_loopback(self.http_host)
 
     @field_validator("http_public_url")
     @classmethod
