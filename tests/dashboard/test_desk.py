@@ -209,3 +209,17 @@ def test_an_operator_whose_sign_in_was_closed_is_refused(guest: Page, closed: Cl
     closed.say("backend.cli", "sign-ins", "close", "did:plc:operator")
     guest.get_by_role("button", name="Pause").first.click()
     said(guest, "this sign-in has ended")
+
+
+def test_a_run_leads_to_what_its_request_and_its_trace_asked_for(page: Page, server: DeskServer, sound: bytes) -> None:
+    server.upload(sound, "tone.wav", title="Traced")
+    page.goto("/desk/runs?q=task:transcode_version")
+    page.locator("tbody a").first.click(timeout=SOON)
+    expect(page.locator(".facts")).to_contain_text("POST /tracks")
+    expect(page.locator(".chain").first).to_contain_text("ingest_upload")
+    page.get_by_role("link", name="its runs").click()
+    expect(page.locator("tbody tr", has_text="ingest_upload")).to_have_count(1, timeout=SOON)
+    expect(page.locator("tbody tr", has_text="transcode_version")).to_have_count(1)
+    page.go_back()
+    page.get_by_role("link", name="all it asked for").click()
+    expect(page.locator("tbody tr", has_text="ingest_upload")).to_have_count(1, timeout=SOON)
