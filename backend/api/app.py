@@ -1,8 +1,6 @@
 """The HTTP application: its routes, its errors, and what it opens for as long as it lives."""
 
-import asyncio
 import logging
-import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -49,6 +47,7 @@ from backend.api import (
 from backend.api.boundary import RequestBoundary
 from backend.api.closing import closing_on_signals
 from backend.api.cors import PlayerCors
+from backend.api.kept import Kept
 from backend.api.problems import Problem, install_problems, problems
 from backend.api.rate_limit import RateLimit, counting_requests
 from backend.db.session import database
@@ -143,8 +142,8 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
-    app.state.jobs, app.state.jobs_lock = (-math.inf, []), asyncio.Lock()
-    app.state.board, app.state.board_lock = (-math.inf, {}), asyncio.Lock()
+    app.state.jobs = Kept(live_logs.load_jobs, live_logs.UPDATE_S)
+    app.state.board = Kept(board.load_board, board.REFRESH_S)
     app.add_middleware(RateLimit, http=settings.http)
     app.add_middleware(RequestBoundary)
     app.add_middleware(PlayerCors, origins=settings.http.player_origins)

@@ -81,7 +81,7 @@ async def _follow(app: Any, keepalive: float, closing: asyncio.Event) -> AsyncGe
     yield RECONNECT
     last, said = None, time.monotonic()
     while not closing.is_set():
-        board = await _board(app)
+        board = await app.state.board.get()
         if board != last:
             last, said = board, time.monotonic()
             yield encode("board", board)
@@ -94,16 +94,8 @@ async def _follow(app: Any, keepalive: float, closing: asyncio.Event) -> AsyncGe
             continue
 
 
-async def _board(app: Any) -> dict[str, Any]:
-    """As it was at most a second ago: however many look, the ledger is asked once."""
-    async with app.state.board_lock:
-        at, board = app.state.board
-        if time.monotonic() - at >= REFRESH_S:
-            ages = {"oldest_waiting_s"}  # it changes all the time, and says nothing new
-            shown = [asdict(view) for view in await queues.list_queues()]
-            board = {
-                "states": await runs.count_runs(),
-                "queues": [{name: value for name, value in each.items() if name not in ages} for each in shown],
-            }
-            app.state.board = (time.monotonic(), board)
-        return board
+async def load_board() -> dict[str, Any]:
+    """The counts of all states and of every queue. Ages are left out: they change all the time, and say nothing new."""
+    shown = [asdict(view) for view in await queues.list_queues()]
+    kept = [{name: value for name, value in each.items() if name != "oldest_waiting_s"} for each in shown]
+    return {"states": await runs.count_runs(), "queues": kept}

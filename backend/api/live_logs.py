@@ -1,7 +1,6 @@
 """`/ws/logs`: all scheduled jobs over a WebSocket, again and again, for pages that watch them."""
 
 import asyncio
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,7 +34,7 @@ async def watch_jobs(socket: WebSocket, job_type: str | None = None, level: str 
     closed = asyncio.create_task(_closed(socket))
     try:
         while not closed.done():
-            jobs = [job for job in await _jobs(socket.app) if job_type in (None, job.job_id)]
+            jobs = [job for job in await socket.app.state.jobs.get() if job_type in (None, job.job_id)]
             await socket.send_json({"type": "jobs_update", "data": [_shown(job, level) for job in jobs]})
             await asyncio.wait({closed}, timeout=UPDATE_S)
     except (WebSocketDisconnect, RuntimeError):
@@ -57,14 +56,9 @@ async def _closed(socket: WebSocket) -> None:
         return
 
 
-async def _jobs(app: Any) -> list[Job]:
-    """All jobs as they were at most two seconds ago: however many clients look, the database is asked once."""
-    async with app.state.jobs_lock:
-        at, jobs = app.state.jobs
-        if time.monotonic() - at >= UPDATE_S:
-            jobs = [await job_of(view) for view in await schedules.list_schedules()]
-            app.state.jobs = (time.monotonic(), jobs)
-        return list(jobs)
+async def load_jobs() -> list[Job]:
+    """Every scheduled job as it stands."""
+    return [await job_of(view) for view in await schedules.list_schedules()]
 
 
 async def _may_look(socket: WebSocket) -> None:

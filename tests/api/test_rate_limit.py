@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from backend.api.app import create_app
-from backend.cli.http_server import serving
+from backend.api.serving import serving
 from backend.db.ids import new_id
 from backend.domains.federation.sign_ins import open_sign_in
 from backend.settings import get_settings

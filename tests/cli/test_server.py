@@ -85,7 +85,7 @@ def test_the_worker_is_an_entry_of_its_own() -> None:
 
 
 def test_no_command_is_without_help(backline: Terminal) -> None:
-    groups = {"runs", "dead", "queues", "schedules", "sign-ins"}
+    groups = {"runs", "dead", "queues", "schedules", "sign-ins", "alerts"}
     for group in app.registered_groups:
         for command in group.typer_instance.registered_commands if group.typer_instance else ():
             assert backline(str(group.name), str(command.name), "--help").code == 0
