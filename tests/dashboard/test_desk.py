@@ -168,6 +168,12 @@ def test_a_running_run_shows_how_far_it_is_and_is_cancelled(page: Page, server: 
     page.goto(f"/desk/runs/{run_id}")
     bar = page.locator(".part-head [role=progressbar]")
     expect(bar).to_have_attribute("aria-valuenow", re.compile("[1-9]"), timeout=SOON)
+    # It moves from second to second, and not only when the ledger is told.
+    seen: set[str | None] = set()
+    for _ in range(40):
+        seen.add(bar.get_attribute("aria-valuenow"))
+        page.wait_for_timeout(100)
+    assert len(seen) >= 3, seen
     page.get_by_role("button", name="Cancel run").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel run").click()
     expect(page.locator(".part-head .state")).to_have_text("cancelled", timeout=SOON)

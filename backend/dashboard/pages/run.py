@@ -29,6 +29,7 @@ from backend.dashboard.markup import (
 from backend.dashboard.redaction import redacted, restored
 from backend.dashboard.timeline import timeline
 from backend.db.models.runs import TERMINAL
+from backend.runtime.board import with_progress
 from backend.runtime.chain import Chain, chain_of
 from backend.runtime.runs import cancel_run, get_run, requeue_run
 from backend.runtime.views import AttemptView, RunView
@@ -41,7 +42,7 @@ async def run(request: Request) -> View:
     found = await get_run(run_id)
 
     async def load() -> Fragments:
-        current = await get_run(run_id)
+        current = with_progress(await get_run(run_id))
         return _parts(current, await chain_of(current))
 
     return View(found.task, ("run", run_id), load)
