@@ -123,6 +123,6 @@ def tree(value: object, name: str | None = None, opened: bool = True) -> Markup:
         return Markup("<details{}><summary>{}<i>{}</i></summary>{}</details>").format(
             Markup(" open") if opened else NOTHING, label, kind, inner
         )
-    kind = "text" if isinstance(value, str) else "plain"
+    kind = "text" if isinstance(value, str) else "value"
     shown = json.dumps(value, ensure_ascii=False)
     return Markup('<div class="leaf">{}<code class="{}">{}</code></div>').format(label, kind, shown)

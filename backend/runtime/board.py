@@ -1,6 +1,6 @@
 """What is going on at large: work by minute, what runs now, which processes are there, and queues that nobody takes from."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import BigInteger, ColumnElement, cast, extract, func, select, text
@@ -11,6 +11,7 @@ from backend.db.session import database
 from backend.runtime.processes import silent_before
 from backend.runtime.queues import QueueView
 from backend.runtime.registry import registry
+from backend.runtime.runner import current_runner
 from backend.runtime.views import RunView
 from backend.settings import get_settings
 
@@ -83,7 +84,15 @@ async def running_now(limit: int = 20) -> list[RunView]:
     """Runs that a worker is at, the oldest first, without their attempts."""
     statement = select(Run).where(Run.state == State.RUNNING).order_by(Run.id).limit(limit)
     async with database().reading() as session:
-        return [RunView.of(row) for row in (await session.scalars(statement)).all()]
+        return [with_progress(RunView.of(row)) for row in (await session.scalars(statement)).all()]
+
+
+def with_progress(run: RunView) -> RunView:
+    """The same run as far as it is now, if it runs in this very process: the ledger keeps progress every few seconds."""
+    runner = current_runner()
+    here = runner.executor.running.get(run.id) if runner else None
+    latest = here.context.latest if here else None
+    return replace(run, progress=latest.to_json()) if latest else run
 
 
 async def list_processes() -> list[ProcessView]:

@@ -26,6 +26,7 @@ from backend.api.serving import serving
 from backend.db.models.federation import Account, OAuthRequest
 from backend.db.session import database
 from backend.domains.federation.vault import unlock, unseal
+from backend.runtime.spans import kept_spans, spans_directory
 from backend.settings import get_settings
 from tests.domains.federation.conftest import spoil_access, tokens_of
 from tests.domains.federation.rooms import schedule_ask_handle
@@ -106,7 +107,7 @@ async def main(password: str, alice: dict[str, str]) -> dict[str, object]:
     exporter, logs, said = TestExporter(), io.StringIO(), []
     logfire.configure(
         send_to_logfire=False, console=False, distributed_tracing=True,
-        additional_span_processors=[SimpleSpanProcessor(exporter)],
+        additional_span_processors=[SimpleSpanProcessor(exporter), kept_spans("test", get_settings())],
     )  # fmt: skip
     logging.basicConfig(level=logging.DEBUG, stream=logs, force=True)
     app = create_app(get_settings())
@@ -131,12 +132,15 @@ async def main(password: str, alice: dict[str, str]) -> dict[str, object]:
         granted, stored = await _by_oauth(client, alice, said)
         said += [(await client.get("/runs")).text, repr(account.credentials)]
         in_redis, in_ledger = await _redis(get_settings().docket.url or ""), await _ledger()
+    logfire.force_flush()
+    kept = [file.read_text() for file in spans_directory(get_settings()).iterdir()]
     settings = [repr(section) for section in vars(get_settings()).values()]
     return {
         "secrets": granted
         | {"app password": password, "access": tokens.access, "refresh": tokens.refresh, "token": token},
         "places": {
             "spans": json.dumps(exporter.exported_spans_as_dict(), default=str),
+            "kept spans": "".join(kept),
             "logs": logs.getvalue(),
             "redis": in_redis,
             "ledger": in_ledger,

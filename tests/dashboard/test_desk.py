@@ -168,6 +168,12 @@ def test_a_running_run_shows_how_far_it_is_and_is_cancelled(page: Page, server: 
     page.goto(f"/desk/runs/{run_id}")
     bar = page.locator(".part-head [role=progressbar]")
     expect(bar).to_have_attribute("aria-valuenow", re.compile("[1-9]"), timeout=SOON)
+    # It moves from second to second, and not only when the ledger is told.
+    seen: set[str | None] = set()
+    for _ in range(40):
+        seen.add(bar.get_attribute("aria-valuenow"))
+        page.wait_for_timeout(100)
+    assert len(seen) >= 3, seen
     page.get_by_role("button", name="Cancel run").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel run").click()
     expect(page.locator(".part-head .state")).to_have_text("cancelled", timeout=SOON)
@@ -209,3 +215,17 @@ def test_an_operator_whose_sign_in_was_closed_is_refused(guest: Page, closed: Cl
     closed.say("backend.cli", "sign-ins", "close", "did:plc:operator")
     guest.get_by_role("button", name="Pause").first.click()
     said(guest, "this sign-in has ended")
+
+
+def test_a_run_leads_to_what_its_request_and_its_trace_asked_for(page: Page, server: DeskServer, sound: bytes) -> None:
+    server.upload(sound, "tone.wav", title="Traced")
+    page.goto("/desk/runs?q=task:transcode_version")
+    page.locator("tbody a").first.click(timeout=SOON)
+    expect(page.locator(".facts")).to_contain_text("POST /tracks")
+    expect(page.locator(".chain").first).to_contain_text("ingest_upload")
+    page.get_by_role("link", name="its runs").click()
+    expect(page.locator("tbody tr", has_text="ingest_upload")).to_have_count(1, timeout=SOON)
+    expect(page.locator("tbody tr", has_text="transcode_version")).to_have_count(1)
+    page.go_back()
+    page.get_by_role("link", name="all it asked for").click()
+    expect(page.locator("tbody tr", has_text="ingest_upload")).to_have_count(1, timeout=SOON)

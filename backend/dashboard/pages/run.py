@@ -29,6 +29,7 @@ from backend.dashboard.markup import (
 from backend.dashboard.redaction import redacted, restored
 from backend.dashboard.timeline import timeline
 from backend.db.models.runs import TERMINAL
+from backend.runtime.board import with_progress
 from backend.runtime.chain import Chain, chain_of
 from backend.runtime.runs import cancel_run, get_run, requeue_run
 from backend.runtime.views import AttemptView, RunView
@@ -41,7 +42,7 @@ async def run(request: Request) -> View:
     found = await get_run(run_id)
 
     async def load() -> Fragments:
-        current = await get_run(run_id)
+        current = with_progress(await get_run(run_id))
         return _parts(current, await chain_of(current))
 
     return View(found.task, ("run", run_id), load)
@@ -49,7 +50,7 @@ async def run(request: Request) -> View:
 
 def _parts(run: RunView, chain: Chain) -> Fragments:
     return {
-        "head": card(_state(run), stack(*_now(run), timeline(run), _facts(run)), _buttons(run)),
+        "head": card(_state(run), stack(*_now(run), timeline(run), _facts(run, chain)), _buttons(run)),
         "attempts": card("Attempts", _attempts(run)),
         "data": Markup('<div class="pair">{}{}</div>').format(
             card("Arguments", _json(run.args)),
@@ -76,24 +77,25 @@ def _now(run: RunView) -> tuple[Markup, Markup]:
     return error, progress
 
 
-def _facts(run: RunView) -> Markup:
+def _facts(run: RunView, chain: Chain) -> Markup:
     return facts(
         {
             "Key": run.key or "–",
             "Queue": Markup('<a href="/desk/runs?q=queue:{0}">{0}</a>, priority {1}').format(run.queue, run.priority),
             "Attempt": f"{run.attempt} of {run.max_attempts}" if run.max_attempts else str(run.attempt),
             "Worker": run.worker or "–",
-            "Asked for by": _asked(run),
+            "Asked for by": _asked(next((each.requested_by for each in [*chain.causes, run] if each.requested_by), None)),
             "Trace": _trace(run),
             "Id": Markup('<code>{}</code>').format(run.id),
         }
     )  # fmt: skip
 
 
-def _asked(run: RunView) -> Markup | str:
-    *said, request = (run.requested_by or "").split(" ")
+def _asked(by: str | None) -> Markup | str:
+    """Who asked: of a run that followed, who asked for the first of its causes."""
+    *said, request = (by or "").split(" ")
     if len(said) != 2 or said[0] == "desk":
-        return run.requested_by or "–"
+        return by or "–"
     return Markup('{} <a class="more" href="/desk/runs?q=request:{}" title="{}">all it asked for</a>').format(
         " ".join(said), quote(request), request
     )

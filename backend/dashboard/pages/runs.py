@@ -14,6 +14,7 @@ from backend.dashboard.redaction import redacted
 from backend.dashboard.search import NEWEST, to_filter
 from backend.db.models.runs import ACTIVE, TERMINAL
 from backend.errors import InvalidInput
+from backend.runtime.board import with_progress
 from backend.runtime.bulk import Bulk, cancel_matching, count_matching, purge_matching, requeue_matching
 from backend.runtime.runs import RunFilter, list_runs
 from backend.runtime.views import RunView
@@ -38,7 +39,7 @@ async def runs(request: Request) -> View:
             where = await to_filter(query)
         except InvalidInput as error:
             return {"list": card("Nothing was searched", Markup('<p class="wrong">{}</p>').format(error.detail))}
-        found = await list_runs(where, SIZE + 1, before)
+        found = [with_progress(run) for run in await list_runs(where, SIZE + 1, before)]
         bound = f"This is looked for in the newest {NEWEST:,} runs." if where.after else ""
         body = Markup("{}{}").format(runs_table(found[:SIZE]), _pages(query, before, found))
         return {"list": card(_title(query), body, _bulk(query)), "bound": Markup("<small>{}</small>").format(bound)}
