@@ -16,6 +16,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from backend.api.app import create_app
+from backend.api.serving import _bound
 from backend.settings import get_settings
 from tests.servers import free_port
 
