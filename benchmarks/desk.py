@@ -1,4 +1,4 @@
-"""How fast the desk answers over a large ledger: `uv run python -m benchmarks.desk [--runs N]`.
+"""How fast the desk answers over a large ledger: `uv run python -m benchmarks.desk [--runs N] [--write-docs]`.
 
 A real PostgreSQL is filled with runs of the last thirty days. Then each page is asked for twice over HTTP, as it is at
 first and while its feed is warm.
@@ -6,16 +6,21 @@ first and while its feed is warm.
 
 import argparse
 import asyncio
+import os
+import platform
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 import asyncpg
 import httpx
 
+from benchmarks.page import write_section
 from tests.browser.server import ROOT, BacklineServer
 from tests.postgres import PostgresServer
 
+PAGE_MS, SEARCH_MS = 300, 500
 RUNS = """
 INSERT INTO runs (id, task, queue, priority, key, state, args, attempt, starts, handover, crashes, cancel_requested,
                   error_type, error, error_group, revision, created_at, started_at, finished_at, updated_at)
@@ -73,8 +78,9 @@ async def _execute(url: str, statement: str) -> None:
         await connection.close()
 
 
-def measure(url: str) -> None:
-    """Ask for every page, and print how long its first and its third answer took."""
+def measure(url: str) -> dict[str, tuple[float, float]]:
+    """How long each page's first and third answer took, in milliseconds."""
+    taken = {}
     with httpx.Client(base_url=url, timeout=60) as client:
         client.get("/desk/workers")  # the process is warm, the page is not
         for path in PAGES:
@@ -85,21 +91,49 @@ def measure(url: str) -> None:
                 if "part-error" in answer.text:
                     sys.exit(f"{path} shows an error instead of the ledger")
                 times.append(1000 * (time.monotonic() - began))
-            print(f"{path:45} {times[0]:7.0f} ms first {times[2]:7.0f} ms again", flush=True)
+            taken[path] = (times[0], times[2])
             time.sleep(1.5)
+    return taken
+
+
+def report(runs: int, taken: dict[str, tuple[float, float]]) -> str:
+    """The figures as Markdown."""
+    pages = [first for path, (first, _) in taken.items() if "?q=" not in path]
+    searches = [first for path, (first, _) in taken.items() if "?q=" in path]
+    lines = [
+        f"- date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        f"- machine: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, load {os.getloadavg()[0]:.1f}",
+        f"- {runs:,} runs with an attempt each, PostgreSQL",
+        f"- slowest first answer of a page: {max(pages):.0f} ms (aim: {PAGE_MS}; {_hit(max(pages), PAGE_MS)}); of a search: "
+        f"{max(searches):.0f} ms (aim: {SEARCH_MS}; {_hit(max(searches), SEARCH_MS)})",
+        "",
+        "| page | first, ms | again, ms |",
+        "| --- | --- | --- |",
+        *(f"| `{path}` | {first:.0f} | {again:.0f} |" for path, (first, again) in taken.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _hit(value: float, aim: float) -> str:
+    return "hit" if value <= aim else "missed"
 
 
 def main() -> None:
     """Fill, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.desk", description=__doc__)
     parser.add_argument("--runs", type=int, default=1_000_000)
-    runs = parser.parse_args().runs
+    parser.add_argument("--write-docs", action="store_true", help="write the figures into the documentation")
+    options = parser.parse_args()
     with PostgresServer() as postgres:
         server = DeskServer()
         server.database = postgres.url
-        fill(postgres, runs, server.environment)
+        fill(postgres, options.runs, server.environment)
         with server:
-            measure(server.url)
+            text = report(options.runs, measure(server.url))
+    print(text)
+    if options.write_docs:
+        write_section("desk", text)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def test_a_section_is_written_between_its_marks(tmp_path: Path) -> None:
     assert "old" not in page.read_text()
     with pytest.raises(ValueError, match="no section"):
         write_section("c", "lost", page)
-    for name in ("runner", "pipeline", "fingerprints", "export", "records"):
+    for name in ("runner", "pipeline", "fingerprints", "export", "records", "watchers", "desk"):
         assert PAGE.read_text().count(f"<!-- {name} -->") == 1
 
 
