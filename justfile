@@ -69,6 +69,10 @@ bench-pipeline *options:
 bench-fingerprints *options:
     uv run python -m benchmarks.fingerprints {{ options }}
 
+# Watch one process with many event streams and tabs
+bench-watchers *options:
+    uv run python -m benchmarks.watchers {{ options }}
+
 # Send a burst of likes to a real PDS, together and one by one
 bench-records *options:
     uv run python -m benchmarks.records {{ options }}

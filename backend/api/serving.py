@@ -45,7 +45,8 @@ async def serving(
 
 def _bound(host: str, port: int, chosen_by: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    # With the protocol named, asyncio sends each answer at once (TCP_NODELAY); else a client may wait 40 ms for its end.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from backend.api.app import create_app
+from backend.api.serving import _bound
 from backend.settings import get_settings
 from tests.servers import free_port
 
@@ -111,3 +113,10 @@ async def _up(client: httpx.AsyncClient) -> None:
                     return
             except httpx.TransportError:
                 await asyncio.sleep(0.1)
+
+
+def test_answers_are_sent_at_once() -> None:
+    """Without TCP_NODELAY a client waits 40 ms for the end of each answer. asyncio sets it where the protocol is named."""
+    listening = _bound("127.0.0.1", 0, "a test")
+    assert listening.proto == socket.IPPROTO_TCP
+    listening.close()

@@ -17,6 +17,7 @@ WHAT: dict[str, Make] = {
     "broken": lambda number: room.schedule_check_release(f"r{number}", "mp9", api_key="hush-hush"),
     "dying": lambda number: room.schedule_tag_item(-1 - number),
     "good": lambda number: room.schedule_tag_item(number),
+    "index": lambda _: room.schedule_index_library(12, 0.25),
     "slow": lambda number: room.schedule_index_library(400 + number, 0.25),
 }
 
