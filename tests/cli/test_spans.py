@@ -109,6 +109,8 @@ async def test_one_trace_from_the_request_to_the_call_outside(
     scopes = {row["otel_scope_name"].rpartition(".")[2] for row in spans if row["trace_id"] == request["trace_id"]}
     assert {"fastapi", "sqlalchemy", "httpx", "backline"} <= scopes
     assert "redis" in scopes or engine_mode != "redis"
+    worked = {row["trace_id"] for row in spans if row["span_name"] == "execute_run"}  # docket's own
+    assert request["trace_id"] in worked or engine_mode == "inline"
     names = {row["span_name"] for row in saved}
     assert names == {"scan_copyright"} | ({scheduled} if engine_mode != "inline" else set()) | (
         names & {"sync_copyright_resolutions"}

@@ -3,8 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-from docket import Docket, Worker
+from docket import Docket, Execution, Worker
 from docket.execution import TaskFunction
+from opentelemetry.context import attach
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 IDLE = timedelta(seconds=1)
 BUSY_FIRST, BUSY_LAST = 0.002, 0.05
@@ -55,3 +57,12 @@ class AdaptiveWorker(Worker):
     @minimum_check_interval.setter
     def minimum_check_interval(self, _: Any) -> None:
         """Set by the base class; the load decides instead."""
+
+    async def _execute(self, execution: Execution, session: Any) -> None:
+        # Within the trace of who asked for the run: docket's own span would begin another, with a link to this one.
+        # It is a task of its own, so nothing has to be put back.
+        ticket = execution.args[0] if execution.args else None
+        trace = ticket.get("trace") if isinstance(ticket, dict) else None
+        if isinstance(trace, str):
+            attach(TraceContextTextMapPropagator().extract({"traceparent": trace}))
+        await super()._execute(execution, session)
