@@ -13,6 +13,7 @@ from backend.db.session import database, unit_of_work
 from backend.domains.federation.sign_ins import open_sign_in
 from backend.runtime.queues import pause_queue
 from backend.storage import Bucket, ObjectKey, storage
+from tests.api.following import ended
 
 ALICE, BOB = "did:plc:alice", "did:plc:bob"
 CID = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
@@ -48,7 +49,7 @@ async def test_its_owner_asks_for_it_and_takes_it_back(api: httpx.AsyncClient) -
     assert (await api.put(f"{here}/audio", headers=alice)).json()["run_id"] == run_id
     assert (await api.get(f"{here}/audio", headers=alice)).json() == asked.json()["audio"]
     assert (await api.delete(f"{here}/audio", headers=alice)).status_code == 202
-    assert (await api.get(f"/runs/{run_id}")).json()["state"] == "cancelled"
+    assert (await ended(api, run_id))["state"] == "cancelled"
     assert (await api.delete(f"{here}/audio", headers=alice)).status_code == 404
 
 
