@@ -4,6 +4,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
+from starlette.datastructures import Headers
 
 from backend.errors import Forbidden
 from backend.settings import Settings
@@ -39,6 +40,12 @@ def must_be_same_site(request: Request) -> None:
         ours = urlsplit(request.headers.get("origin", "")).netloc == request.headers.get("host")
     if not ours:
         raise Forbidden("another site sent this with your cookie: it is refused. Programs send a bearer token instead")
+
+
+def opened_here(headers: Headers) -> bool:
+    """Whether no browser opened this socket from another site's page: it adds the cookie to those as well."""
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host")
 
 
 def sign_in_lifetime(settings: Settings) -> timedelta:

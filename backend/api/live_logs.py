@@ -2,11 +2,10 @@
 
 import asyncio
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
-from backend._internal.sign_in_cookie import COOKIE
+from backend._internal.sign_in_cookie import COOKIE, opened_here
 from backend.api.caller import Caller
 from backend.api.job_views import Job, job_of
 from backend.domains.federation.sign_ins import Role, find_sign_in
@@ -62,9 +61,7 @@ async def load_jobs() -> list[Job]:
 
 
 async def _may_look(socket: WebSocket) -> None:
-    origin = socket.headers.get("origin")
-    # A browser adds the cookie to sockets that any page opens, and lets that page read them.
-    if origin is not None and urlsplit(origin).netloc != socket.headers.get("host"):
+    if not opened_here(socket.headers):
         raise Forbidden("another site opened this socket: it is refused")
     if not socket.app.state.settings.http.closed:
         return

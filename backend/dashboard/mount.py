@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from nicegui import app as pages
@@ -14,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from backend._internal.sign_in_cookie import opened_here
 from backend.dashboard import sign_in
 from backend.dashboard.assets import FILES
 from backend.dashboard.feeds import close_feeds
@@ -46,7 +46,7 @@ class DeskGuard:
         if scope["type"] == "lifespan" or not scope["path"].startswith(PATH):
             await self.app(scope, receive, send)
             return
-        if scope["path"].startswith(CONNECTION) and not _from_here(Headers(scope=scope)):
+        if scope["path"].startswith(CONNECTION) and not opened_here(Headers(scope=scope)):
             await _refuse(scope, receive, send)
             return
 
@@ -59,12 +59,6 @@ class DeskGuard:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
-
-
-def _from_here(headers: Headers) -> bool:
-    """Whether no browser sent it from another site's page."""
-    origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
