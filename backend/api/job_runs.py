@@ -21,7 +21,7 @@ from backend.db.base import now
 from backend.db.models.runs import ACTIVE, State
 from backend.errors import NotFound
 from backend.runtime import queues, runs
-from backend.runtime.history import clear_runs
+from backend.runtime.bulk import purge_matching
 from backend.runtime.registry import registry
 from backend.runtime.runs import RunFilter
 from backend.runtime.views import RunView
@@ -32,6 +32,7 @@ router = APIRouter(tags=["curators' jobs"], route_class=SmallBody, dependencies=
 QUEUE = "curation"
 DEFAULT_CONCURRENCY = 2
 PAGE = 50
+CLEARED_AT_ONCE = 1000
 OLD = timedelta(days=30)
 CANCELLED = "Job cancelled by user"
 
@@ -244,7 +245,7 @@ async def clear_history(what: Clear) -> Cleared:
     """Delete ended jobs with their attempts, at most 1000 in one request."""
     states = _STATES[JobStatus.FAILED] if what.clearType is What.FAILED else None
     until = now() - OLD if what.clearType is What.OLD else None
-    return Cleared(deleted=await clear_runs(_where(None, states, None, until)))
+    return Cleared(deleted=(await purge_matching(_where(None, states, None, until), CLEARED_AT_ONCE)).done)
 
 
 async def _job(job_id: str) -> RunView:

@@ -43,14 +43,14 @@ async def requeue_matching(where: RunFilter) -> Bulk:
     return await _each("runs.requeue", where, TERMINAL, requeue)
 
 
-async def purge_matching(where: RunFilter) -> Bulk:
-    """Delete ended runs with their attempts, for ever, oldest first, at most MOST of them."""
+async def purge_matching(where: RunFilter, most: int = MOST) -> Bulk:
+    """Delete ended runs with their attempts, for ever, oldest first, at most `most` of them."""
 
     async def purge(unit: Unit, run: RunView) -> bool:
         gone = delete(Run).where(Run.id == run.id, Run.state.in_(TERMINAL))
         return bool((await unit.connection.execute(gone)).rowcount)
 
-    return await _each("runs.purge", where, TERMINAL, purge)
+    return await _each("runs.purge", where, TERMINAL, purge, most)
 
 
 async def search_bound(newest: int) -> str | None:
@@ -72,12 +72,16 @@ def _within(where: RunFilter, states: Sequence[State]) -> RunFilter:
 
 
 async def _each(
-    name: str, where: RunFilter, states: Sequence[State], change: Callable[[Unit, RunView], Awaitable[bool]]
+    name: str,
+    where: RunFilter,
+    states: Sequence[State],
+    change: Callable[[Unit, RunView], Awaitable[bool]],
+    most: int = MOST,
 ) -> Bulk:
     conditions, last, done, seen = _within(where, states).conditions(), "", 0, 0
-    while seen < MOST:
+    while seen < most:
         async with unit_of_work() as unit:
-            chosen = select(Run).where(*conditions, Run.id > last).order_by(Run.id).limit(min(BATCH, MOST - seen))
+            chosen = select(Run).where(*conditions, Run.id > last).order_by(Run.id).limit(min(BATCH, most - seen))
             found = [RunView.of(row) for row in (await unit.session.scalars(chosen)).all()]
             if not found:
                 break

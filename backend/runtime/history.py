@@ -1,16 +1,13 @@
-"""What ended runs left behind: their log lines, across all runs, and the runs themselves until they are cleared."""
+"""The log lines of attempts that ended, across all runs: found and counted in the database, and forgotten."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Float, String, column, delete, func, select, table
+from sqlalchemy import DateTime, Float, String, column, func, select, table
 
-from backend.db.models.runs import TERMINAL, Attempt, Run
+from backend.db.models.runs import Attempt
 from backend.db.session import database, unit_of_work
-from backend.runtime.runs import RunFilter
-
-CLEARED_AT_ONCE = 1000
 
 LINES = table(
     "scheduler_logs",
@@ -28,7 +25,7 @@ LINES = table(
 
 @dataclass(frozen=True)
 class LogFilter:
-    """Which lines. `job_id` is the start of a run's id, `before` an exclusive end. Everything given must hold."""
+    """Which lines. `job_id` is the start of a run's id. Everything given must hold."""
 
     job_id: str | None = None
     job_type: str | None = None
@@ -68,12 +65,3 @@ async def forget_logs(before: datetime) -> int:
     async with unit_of_work() as unit:
         old = Attempt.__table__.update().where(Attempt.ended_at < before, Attempt.logs.is_not(None)).values(logs=None)
         return (await unit.connection.execute(old)).rowcount
-
-
-async def clear_runs(where: RunFilter) -> int:
-    """Delete ended runs that match, with their attempts, oldest first, at most 1000 of them. Returns how many."""
-    chosen = select(Run.id).where(*where.conditions(), Run.state.in_(TERMINAL)).order_by(Run.id).limit(CLEARED_AT_ONCE)
-    async with unit_of_work() as unit:
-        ids = (await unit.session.scalars(chosen)).all()
-        gone = delete(Run).where(Run.id.in_(ids), Run.state.in_(TERMINAL))
-        return (await unit.connection.execute(gone)).rowcount
