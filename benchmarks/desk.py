@@ -6,17 +6,14 @@ first and while its feed is warm.
 
 import argparse
 import asyncio
-import os
-import platform
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 
 import asyncpg
 import httpx
 
-from benchmarks.page import write_section
+from benchmarks.page import when_and_where, write_section
 from tests.browser.server import ROOT, BacklineServer
 from tests.postgres import PostgresServer
 
@@ -101,8 +98,7 @@ def report(runs: int, taken: dict[str, tuple[float, float]]) -> str:
     pages = [first for path, (first, _) in taken.items() if "?q=" not in path]
     searches = [first for path, (first, _) in taken.items() if "?q=" in path]
     lines = [
-        f"- date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        f"- machine: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, load {os.getloadavg()[0]:.1f}",
+        *when_and_where(),
         f"- {runs:,} runs with an attempt each, PostgreSQL",
         f"- slowest first answer of a page: {max(pages):.0f} ms (aim: {PAGE_MS}; {_hit(max(pages), PAGE_MS)}); of a search: "
         f"{max(searches):.0f} ms (aim: {SEARCH_MS}; {_hit(max(searches), SEARCH_MS)})",

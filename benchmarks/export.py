@@ -6,7 +6,6 @@
 import argparse
 import asyncio
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,6 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +28,7 @@ from backend.domains.federation.sign_ins import open_sign_in
 from backend.settings import SECTIONS, get_settings
 from backend.storage import original_key
 from benchmarks.measures import Spread
-from benchmarks.page import write_section
+from benchmarks.page import when_and_where, write_section
 
 DID = "did:plc:benchmark"
 PROBE_EVERY_S = 0.05
@@ -147,8 +145,7 @@ def report(made: Exported, file: Path) -> str:
     growth, whole = made.memory_peak_mb - made.memory_before_mb, made.memory_peak_mb <= AIM_MB
     return "\n".join(
         (
-            f"- date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-            f"- machine: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, load {os.getloadavg()[0]:.1f}",
+            *when_and_where(),
             f"- {made.gigabytes:.2f} GB in {made.seconds:.1f} s ({made.gigabytes * 1000 / made.seconds:.0f} MB/s)",
             f"- resident memory of the whole process: {made.memory_before_mb:.0f} MB before, {made.memory_peak_mb:.0f} MB at "
             f"most (aim: {AIM_MB}; {'hit' if whole else 'missed'}); the export itself: {growth:.0f} MB",

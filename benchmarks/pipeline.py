@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import hashlib
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -16,7 +15,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,7 +37,7 @@ from backend.domains.media.upload import store_upload
 from backend.domains.media.versions import find_original
 from backend.settings import SECTIONS, get_settings
 from backend.storage import Bucket, ObjectKey, OpenObject, Storage, open_storage, storage, use_storage
-from benchmarks.page import write_section
+from benchmarks.page import when_and_where, write_section
 from benchmarks.seed_pipeline import run_jobs
 
 T = TypeVar("T")
@@ -191,8 +189,7 @@ def report(result: Compared, version: str) -> str:
     agree = [name for name, same in result.same_sound.items() if same]
     differ = [name for name, same in result.same_sound.items() if not same]
     lines = [
-        f"- date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        f"- machine: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, load {os.getloadavg()[0]:.1f}",
+        *when_and_where(),
         f"- ffmpeg {version}; {result.seconds / 60:.1f} min of sound, {result.size / 1e6:.1f} MB; pairs: {len(result.ours)}",
         "",
         "| pipeline | wall s | range | CPU s | downloads | MB read from storage |",

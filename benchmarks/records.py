@@ -6,7 +6,6 @@
 import argparse
 import asyncio
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -14,7 +13,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import func, select, update
@@ -28,7 +26,7 @@ from backend.domains.federation.lexicons import Kind, collection_of
 from backend.domains.federation.records import want
 from backend.domains.federation.writing import schedule_record_write
 from backend.settings import SECTIONS, get_settings
-from benchmarks.page import write_section
+from benchmarks.page import when_and_where, write_section
 from tests.network.faulty import FaultyPds, faulty_pds
 from tests.network.server import NetworkServer
 
@@ -109,8 +107,7 @@ def report(ways: list[Way], likes: int) -> str:
         singly / together for together, singly in zip(*(way.seconds for way in ways), strict=True)
     )
     lines = [
-        f"- date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        f"- machine: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, load {os.getloadavg()[0]:.1f}",
+        *when_and_where(),
         f"- {likes} likes of one account, pairs: {pairs}; from the commit of the runs to the last written row",
         "",
         "| written | seconds, median | range | calls of the PDS, a burst |",

@@ -6,20 +6,17 @@
 import argparse
 import asyncio
 import json
-import os
-import platform
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import httpx
 import psutil
 
 from benchmarks.measures import Spread
-from benchmarks.page import write_section
+from benchmarks.page import when_and_where, write_section
 from tests.dashboard.conftest import DeskServer
 from tests.dashboard.tabs import ROOMS, tab
 
@@ -110,8 +107,7 @@ def report(made: Watched) -> str:
     """The figures as Markdown."""
     return "\n".join(
         (
-            f"- date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-            f"- machine: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, load {os.getloadavg()[0]:.1f}",
+            *when_and_where(),
             f"- {made.streams} event streams over {RUNS} runs, {made.tabs} tabs of the desk",
             f"- ends told: {made.ended} of {made.streams}; updates that tabs were sent: {made.updates}",
             f"- resident memory: {made.before_mb:.0f} MB before, {made.peak_mb:.0f} MB at most, {made.after_mb:.0f} MB at the end",
